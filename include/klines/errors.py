@@ -1,0 +1,37 @@
+"""The error tree of the project's own code.
+
+Each error is one sentence: what is wrong, where, and what to do.
+
+    KlinesError
+    ├── InvalidRequest      what a person asked for cannot be done (params, make variables)
+    ├── ConfigurationError  universe.yaml, timeframes.yaml or a connection is wrong
+    ├── RefusedFile         an archive file that disagrees with itself
+    ├── LoadError           a window could not be loaded; nothing of it was stored
+    └── MigrationError      the database's schema and include/sql/migrations do not fit
+"""
+
+from __future__ import annotations
+
+
+class KlinesError(Exception):
+    """The root of every error this project raises on purpose."""
+
+
+class InvalidRequest(KlinesError):
+    """What was asked for cannot be done; the sentence says what to ask instead."""
+
+
+class ConfigurationError(KlinesError):
+    """A configuration file or a connection is wrong; the sentence names the place."""
+
+
+class RefusedFile(KlinesError):
+    """An archive file disagrees with itself; the sentence carries its name and the reason."""
+
+
+class LoadError(KlinesError):
+    """A window could not be loaded. Nothing of it was stored."""
+
+
+class MigrationError(KlinesError):
+    """The schema of the database and the migrations in this checkout do not fit together."""

@@ -1,0 +1,81 @@
+"""The one place for paths, names and timeframe settings."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from include.klines.errors import ConfigurationError
+from include.klines.intervals import TIMEFRAMES, Timeframe
+
+ROOT = Path(__file__).resolve().parents[2]
+SQL_DIR = ROOT / "include" / "sql"
+CONFIG_DIR = Path(os.environ.get("KLINES_CONFIG_DIR", ROOT / "include" / "config"))
+"""universe.yaml and timeframes.yaml; KLINES_CONFIG_DIR names another folder, so that the bundle can stay read-only."""
+
+BINANCE_CONN_ID = "binance_default"
+MARKET_CONN_ID = "market_db"
+POOL = "binance_api"
+
+MAX_LANES = 300
+"""More series than this share lanes. Airflow allows 1,024 mapped task instances and each costs about 0.4 s."""
+
+DEFAULT_ARGS: dict[str, Any] = {
+    "owner": "klines",
+    "retries": 3,
+    "retry_delay": timedelta(minutes=1),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=30),
+    "execution_timeout": timedelta(hours=6),
+}
+
+FLOOR_MONTHS = {"1m": 12, "5m": 12, "15m": 24, "1h": 24, "4h": 60, "1d": 60}
+"""Retention may not be set below these."""
+
+
+@dataclass(frozen=True)
+class TimeframeSettings:
+    """One line of include/config/timeframes.yaml."""
+
+    timeframe: Timeframe
+    enabled: bool
+    status: Literal["required", "optional", "experimental"]
+    chunk: Literal["month", "year", "all"]
+    retention_months: int
+
+
+@cache
+def timeframe_settings(path: Path = CONFIG_DIR / "timeframes.yaml") -> dict[str, TimeframeSettings]:
+    """Settings by timeframe name, in loading order (longest candles first); ConfigurationError names a bad line."""
+    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(raw, dict) or set(raw) - set(TIMEFRAMES):
+        raise ConfigurationError(f"{path} must map timeframes ({', '.join(TIMEFRAMES)}) to settings.")
+    return {name: _timeframe_settings(path, name, line) for name, line in raw.items()}
+
+
+def _timeframe_settings(path: Path, name: str, line: Any) -> TimeframeSettings:
+    allowed = {
+        "enabled": (True, False),
+        "status": ("required", "optional", "experimental"),
+        "chunk": ("month", "year", "all"),
+    }
+    if not isinstance(line, dict) or set(line) != {*allowed, "retention_months"}:
+        raise ConfigurationError(f"{path}: {name} needs exactly {', '.join(allowed)} and retention_months.")
+    for key, values in allowed.items():
+        if line[key] not in values:
+            raise ConfigurationError(f"{path}: {name}.{key} is {line[key]!r}, but must be one of {values}.")
+    months = line["retention_months"]
+    if not isinstance(months, int) or months < FLOOR_MONTHS[name]:
+        raise ConfigurationError(f"{path}: {name}.retention_months is {months!r}, but at least {FLOOR_MONTHS[name]}.")
+    return TimeframeSettings(timeframe=TIMEFRAMES[name], **line)
+
+
+def enabled_timeframes() -> list[str]:
+    """Names of the enabled timeframes, in loading order: 1d before 1h."""
+    return [name for name, settings in timeframe_settings().items() if settings.enabled]
