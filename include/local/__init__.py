@@ -1,0 +1,1 @@
+"""The one-machine runtime behind `make run`, `make stop` and `make status`."""
