@@ -1,7 +1,7 @@
 """Brings a database to the schema of this checkout: `python -m include.klines.migrate postgresql://…`.
 
-Migrations are the files include/sql/migrations/NNNN_name.sql, applied in order, forward only, each in one transaction with
-its record in schema_migration, all under one advisory lock, so that two who start at once do not collide.
+Migrations are the files include/sql/migrations/NNNN_name.sql, applied in order, forward only, each in one transaction
+with its record in schema_migration, all under one advisory lock, so that two who start at once do not collide.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from __future__ import annotations
 import hashlib
 import sys
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 
 from include.klines import sql
 from include.klines.errors import MigrationError
 from include.klines.settings import SQL_DIR
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MIGRATIONS_DIR = SQL_DIR / "migrations"
 OLDEST_POSTGRES = 15
@@ -56,7 +59,7 @@ def migrate(conn: psycopg.Connection, folder: Path = MIGRATIONS_DIR) -> list[str
         raise MigrationError(
             f"PostgreSQL {OLDEST_POSTGRES} or newer is needed, this server is {conn.info.server_version}."
         )
-    applied = []
+    applied: list[str] = []
     with conn.transaction():
         conn.execute(sql.load("migrate/lock").encode())
         conn.execute(sql.load("migrate/create_record").encode())
@@ -78,7 +81,7 @@ def migrate(conn: psycopg.Connection, folder: Path = MIGRATIONS_DIR) -> list[str
 
 
 def _next(conn: psycopg.Connection, known: list[Migration]) -> Migration | None:
-    recorded = dict(conn.execute(sql.load("migrate/applied").encode()).fetchall())
+    recorded: dict[str, str] = dict(conn.execute(sql.load("migrate/applied").encode()).fetchall())
     by_name = {migration.name: migration for migration in known}
     for name, checksum in recorded.items():
         if name not in by_name:

@@ -3,7 +3,7 @@
 
 CREATE TABLE dataset_pin (
     name text PRIMARY KEY,
-    symbols text [],
+    symbols text[],
     timeframe text NOT NULL,
     range_start timestamptz NOT NULL,
     range_end timestamptz NOT NULL,

@@ -1,0 +1,76 @@
+"""### Load history: 2020-01-01 to 2025-09-30, or any other range
+
+Fetches closed candles from the Binance archive (monthly files, then daily files) and, for what the archive lacks, from
+REST, checks each candle, and stores them in `market_data`.
+
+**When**: once, by hand, after the first start; again for more symbols, timeframes or years. Begin with the core tier.
+
+**Running it again** is safe: only what is missing is transferred, no stored row changes unless Binance revised it, and
+each revision is kept in `market_data_revision`. Two runs over the same series take turns.
+
+**What to do when it fails**: every lane that could load has loaded. Open a red lane: its last line says which windows
+failed and why. Clear the red lanes, or trigger the same run again; both go on where it stopped.
+`GeoBlocked`: set the host of `binance_default` to `https://data-api.binance.vision`. `Banned`: nothing to do, the lane
+is tried again when the ban has ended. Everything else is in `docs/operations.md`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import Asset, TriggerRule, dag, task
+
+from include.klines import forms
+from include.klines.operators import LoadLaneOperator, MeasureQualityOperator
+from include.klines.retry import ExchangeRetryPolicy
+from include.klines.settings import DEFAULT_ARGS, POOL
+
+MARKET_DATA = Asset("market_data")
+
+
+@dag(
+    schedule=None,
+    max_active_runs=2,
+    default_args=DEFAULT_ARGS,
+    dag_display_name="Klines: initial load",
+    tags=["klines", "load"],
+    doc_md=__doc__,
+    params=forms.initial_load(),
+)
+def klines_initial_load() -> None:
+    """Plan, load in lanes, measure, publish."""
+
+    @task(multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
+    def choose_scope(params: dict[str, Any] | None = None) -> dict[str, Any]:
+        from include.klines.tasks import choose_load_scope
+
+        return choose_load_scope(params or {})
+
+    @task
+    def make_lanes(scope: dict[str, Any]) -> list[dict[str, Any]]:
+        from include.klines.tasks import make_lanes as lanes_of
+
+        return lanes_of(scope)
+
+    @task(multiple_outputs=True, trigger_rule=TriggerRule.ALL_DONE, outlets=[MARKET_DATA], retries=0)
+    def publish_summary(scope: dict[str, Any], lanes: list[dict[str, Any]], **context: Any) -> dict[str, Any]:
+        from include.klines.tasks import publish_load_summary
+
+        return publish_load_summary(scope, lanes, context)
+
+    scope = choose_scope()
+    lanes = make_lanes(scope)
+    loaded = LoadLaneOperator.partial(
+        task_id="load_lane",
+        source="{{ params.source }}",
+        pool=POOL,
+        retry_policy=ExchangeRetryPolicy(),
+        map_index_template="{{ task.lane['name'] }}",
+        execution_timeout=timedelta(hours=12),
+    ).expand(lane=lanes)
+    measured = MeasureQualityOperator(task_id="measure_quality", scope=scope, trigger_rule=TriggerRule.ALL_DONE)
+    loaded >> measured >> publish_summary(scope, lanes)
+
+
+klines_initial_load()

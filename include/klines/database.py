@@ -1,0 +1,34 @@
+"""Connections to the market database: UTC, autocommit, so that each transaction is one somebody asked for."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from include.klines.settings import MARKET_CONN_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import psycopg
+
+
+def prepare(conn: psycopg.Connection) -> psycopg.Connection:
+    """Set a fresh connection up for this project: autocommit and UTC, whatever the server's defaults are."""
+    conn.autocommit = True
+    conn.execute(b"SET TIME ZONE 'UTC'")
+    return conn
+
+
+@contextmanager
+def market_connection(hook: Any = None) -> Iterator[psycopg.Connection]:
+    """A connection to the database of the Airflow connection market_db (or of `hook`), closed at the end."""
+    if hook is None:
+        from airflow.providers.postgres.hooks.postgres import PostgresHook
+
+        hook = PostgresHook(postgres_conn_id=MARKET_CONN_ID)
+    conn = hook.get_conn()
+    try:
+        yield prepare(conn)
+    finally:
+        conn.close()

@@ -1,0 +1,175 @@
+"""The work of a lane: find what is missing, fetch it down the ladder, store it window by window.
+
+While one window is stored, the next one is fetched in a thread of its own. A window that cannot be had fails alone: the
+others are loaded, then the lane fails and names it. A run that starts again asks the database what is still missing.
+"""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from binance_plugin.errors import Banned, BinanceError, Forbidden, GeoBlocked, RateLimited
+from include.klines import quality, sql
+from include.klines.errors import KlinesError, LoadError
+from include.klines.intervals import parse_timeframe
+from include.klines.ladder import fetch_parts
+from include.klines.settings import timeframe_settings
+from include.klines.store import Counts, Fetched, RunRef, record_sync, store_window
+from include.klines.windows import Window, chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import psycopg
+
+    from binance_plugin.hook import BinanceHook
+    from include.klines.clock import ExchangeClock
+    from include.klines.lanes import Lane, SeriesPlan
+
+log = logging.getLogger(__name__)
+
+STOPS_THE_LANE = (Banned, RateLimited, GeoBlocked, Forbidden)
+"""What the next window would only run into again."""
+
+
+@dataclass
+class LaneReport:
+    """What a lane did: windows loaded and candles counted; `failures` are sentences."""
+
+    name: str
+    windows: int = 0
+    counts: Counts = field(default_factory=Counts)
+    failures: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, str | int]:
+        """The report as it travels through XCom."""
+        return {"lane": self.name, "windows": self.windows, **self.counts.__dict__}
+
+
+@dataclass(frozen=True)
+class LaneLoader:
+    """Loads lanes with one connection and one hook; `source` is auto, archive or rest."""
+
+    conn: psycopg.Connection
+    hook: BinanceHook
+    clock: ExchangeClock
+    dag_id: str
+    run_id: str
+    source: str = "auto"
+
+    def load(self, lane: Lane) -> LaneReport:
+        """Load every missing window of the lane. Raises LoadError, after all was tried, where one could not be had."""
+        report = LaneReport(lane.name)
+        run = RunRef(self.dag_id, self.run_id, lane.name)
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="fetch") as fetcher:
+            for series, fetching in _one_ahead(self._jobs(lane), fetcher, self._fetch):
+                fetched, error = fetching.result()
+                if error is None:
+                    error = self._store(series, fetched, run, report)
+                if error is not None:
+                    self._fail(series, fetched, run, report, error)
+        if report.failures:
+            raise LoadError(
+                f"{lane.name}: {len(report.failures)} of {report.windows + len(report.failures)} windows failed, "
+                f"clear the task to try them again: {'; '.join(report.failures)}"
+            )
+        return report
+
+    def _jobs(self, lane: Lane) -> Iterator[tuple[SeriesPlan, Window, list[Window]]]:
+        """Series, window and the holes in it that are known to be empty; asked for one by one, as the lane goes on."""
+        for series in lane.series:
+            missing = [window for wanted in series.windows for window in self._missing(series, wanted)]
+            if not missing:
+                log.info("%s is complete: nothing to transfer", series)
+                self.conn.execute(
+                    sql.load("load/touch_series").encode(),
+                    {"symbol": series.symbol, "timeframe": series.timeframe, "clock": self.clock.now()},
+                )
+            for window in missing:
+                yield series, window, quality.witnessed_holes(self.conn, series.timeframe, window)
+
+    def _missing(self, series: SeriesPlan, wanted: Window) -> Iterator[Window]:
+        """What of `wanted` is neither stored nor explained, cut into the transactions of timeframes.yaml."""
+        timeframe = parse_timeframe(series.timeframe)
+        start, closed = timeframe.floor(wanted.start), timeframe.floor(self.clock.now())
+        end = min(timeframe.ceil(wanted.end), closed)
+        if start >= end:
+            return
+        binds = {"timeframe": series.timeframe, "window_start": start, "window_end": end}
+        self.conn.execute(sql.load("load/ensure_partitions").encode(), binds)
+        rows = self.conn.execute(
+            sql.load("load/missing_windows").encode(), binds | {"symbol": series.symbol}
+        ).fetchall()
+        for starts_at, ends_at in rows:
+            yield from chunks(Window(starts_at, ends_at), timeframe_settings()[series.timeframe].chunk)
+
+    def _fetch(
+        self, series: SeriesPlan, window: Window, known_holes: list[Window]
+    ) -> tuple[Fetched, BinanceError | KlinesError | None]:
+        """Runs in the fetching thread: touches the hook, never the connection."""
+        started_at, parts, error = self.clock.now(), [], None
+        try:
+            parts = list(
+                fetch_parts(
+                    self.hook,
+                    symbol=series.symbol,
+                    exchange_symbol=series.exchange_symbol,
+                    timeframe=parse_timeframe(series.timeframe),
+                    window=window,
+                    source=self.source,
+                    closed_before=started_at,
+                    listed=list(series.windows),
+                    known_holes=known_holes,
+                )
+            )
+        except (BinanceError, KlinesError) as failure:
+            error = failure
+        return Fetched.from_parts(window, parts, self.hook.take_stats(), started_at), error
+
+    def _store(self, series: SeriesPlan, fetched: Fetched, run: RunRef, report: LaneReport) -> KlinesError | None:
+        try:
+            counts = store_window(self.conn, series, fetched, run=run, clock=self.clock.now())
+        except KlinesError as failure:
+            return failure
+        report.windows += 1
+        report.counts += counts
+        log.info(
+            "%s %s: %s new, %s revised, %s unchanged, %s refused, from %s",
+            series,
+            fetched.window,
+            counts.inserted,
+            counts.revised,
+            counts.unchanged,
+            counts.rejected,
+            fetched.source,
+        )
+        return None
+
+    def _fail(
+        self, series: SeriesPlan, fetched: Fetched, run: RunRef, report: LaneReport, error: BinanceError | KlinesError
+    ) -> None:
+        """Record the failed window; raise at once what the next window would only run into again."""
+        log.error("%s %s failed: %s", series, fetched.window, error)
+        record_sync(self.conn, series, fetched, Counts(), run=run, clock=self.clock.now(), error=str(error))
+        if isinstance(error, STOPS_THE_LANE):
+            raise error
+        report.failures.append(f"{series} {fetched.window}: {error}")
+
+
+def _one_ahead(
+    jobs: Iterator[tuple[SeriesPlan, Window, list[Window]]],
+    fetcher: ThreadPoolExecutor,
+    fetch: Callable[..., Any],
+) -> Iterator[tuple[SeriesPlan, Future[Any]]]:
+    """Each job's series with its running fetch, while the fetch of the job after it is already under way."""
+    ahead: tuple[SeriesPlan, Future[Any]] | None = None
+    for job in jobs:
+        following = (job[0], fetcher.submit(fetch, *job))
+        if ahead is not None:
+            yield ahead
+        ahead = following
+    if ahead is not None:
+        yield ahead

@@ -1,0 +1,85 @@
+"""The SQL operators of the Dags: candles into market_data, and quality out of it.
+
+Both hold a connection of market_db for as long as they work and run the statements under include/sql.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.sql.operators.sql import BaseSQLOperator
+
+from include.klines.settings import BINANCE_CONN_ID, MARKET_CONN_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+
+class LoadLaneOperator(BaseSQLOperator):
+    """Loads one lane: each missing window is fetched down the ladder and upserted in a transaction of its own.
+
+    :param lane: a lane as JSON (`include.klines.lanes.Lane`); mapped, and named in the UI by its `name`
+    :param source: auto, archive or rest
+    """
+
+    template_fields: Sequence[str] = (*BaseSQLOperator.template_fields, "lane", "source")
+    ui_color = "#e6f0fa"
+
+    def __init__(self, *, lane: dict[str, Any], source: str = "auto", **kwargs: Any) -> None:
+        super().__init__(conn_id=kwargs.pop("conn_id", MARKET_CONN_ID), **kwargs)
+        self.lane = lane
+        self.source = source
+
+    def execute(self, context: Context) -> dict[str, str | int]:
+        """Returns the counts of the lane; raises LoadError naming the windows that failed."""
+        from binance_plugin.hook import BinanceHook
+        from include.klines.clock import ExchangeClock
+        from include.klines.database import market_connection
+        from include.klines.lanes import Lane
+        from include.klines.loading import LaneLoader
+
+        hook = BinanceHook(BINANCE_CONN_ID)
+        with market_connection(self.get_db_hook()) as conn:
+            loader = LaneLoader(
+                conn=conn,
+                hook=hook,
+                clock=ExchangeClock.read(hook),
+                dag_id=context["dag"].dag_id,
+                run_id=context["run_id"],
+                source=self.source,
+            )
+            return loader.load(Lane.from_json(self.lane)).to_json()
+
+
+class MeasureQualityOperator(BaseSQLOperator):
+    """Measures completeness, gaps and anomalies of a scope, and stores them in data_quality and data_gap.
+
+    :param scope: a scope as JSON (`include.klines.planning.Scope`)
+    """
+
+    template_fields: Sequence[str] = (*BaseSQLOperator.template_fields, "scope")
+    ui_color = "#e8f6ee"
+
+    def __init__(self, *, scope: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(conn_id=kwargs.pop("conn_id", MARKET_CONN_ID), **kwargs)
+        self.scope = scope
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Returns the counts of the measurement."""
+        from binance_plugin.hook import BinanceHook
+        from include.klines import quality
+        from include.klines.clock import ExchangeClock
+        from include.klines.database import market_connection
+        from include.klines.planning import Scope
+
+        scope = Scope.from_json(self.scope)
+        hook = BinanceHook(BINANCE_CONN_ID)
+        clock = ExchangeClock.read(hook).now()
+        with market_connection(self.get_db_hook()) as conn:
+            report = quality.measure(
+                conn, symbols=list(scope.symbols), timeframes=list(scope.timeframes), window=scope.window, clock=clock
+            )
+        self.log.info("%s", report)
+        return report.to_json()

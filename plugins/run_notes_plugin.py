@@ -1,0 +1,56 @@
+"""Puts the summary that a load leaves in the XCom `note` onto its Dag run, where people look first.
+
+A task cannot write its run's note; the scheduler can, when the run ends.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from airflow.listeners import hookimpl
+from airflow.plugins_manager import AirflowPlugin
+
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
+
+TASK, KEY = "publish_summary", "note"
+
+
+@hookimpl
+def on_dag_run_success(dag_run: DagRun, msg: str) -> None:
+    """A run ended well: its summary becomes its note."""
+    _put_note(dag_run)
+
+
+@hookimpl
+def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:
+    """A run failed: its summary says what did."""
+    _put_note(dag_run)
+
+
+def _put_note(dag_run: Any) -> None:
+    from airflow.models.xcom import XComModel
+    from sqlalchemy import select
+    from sqlalchemy.orm import object_session
+
+    session = object_session(dag_run)
+    if session is None or not dag_run.dag_id.startswith("klines_"):
+        return
+    found = session.execute(
+        select(XComModel).where(
+            XComModel.dag_id == dag_run.dag_id,
+            XComModel.run_id == dag_run.run_id,
+            XComModel.task_id == TASK,
+            XComModel.key == KEY,
+        )
+    ).scalar_one_or_none()
+    if found is not None:
+        dag_run.note = XComModel.deserialize_value(found)
+
+
+class RunNotesPlugin(AirflowPlugin):
+    """Registers the listener."""
+
+    name = "run_notes"
+    listeners = [sys.modules[__name__]]  # noqa: RUF012 – the base class declares it so

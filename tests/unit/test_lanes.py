@@ -1,0 +1,43 @@
+"""How series are put into lanes."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from include.klines.lanes import Lane, SeriesPlan, plan_lanes
+from include.klines.windows import Window
+
+WINDOW = Window(datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 2, 1, tzinfo=UTC))
+
+
+def series(symbols: int, *timeframes: str) -> list[SeriesPlan]:
+    return [
+        SeriesPlan(f"S{number}", f"S{number}USDT", timeframe, (WINDOW,))
+        for timeframe in timeframes
+        for number in range(symbols)
+    ]
+
+
+def test_a_few_series_get_a_lane_each_named_after_them_in_loading_order() -> None:
+    assert [lane.name for lane in plan_lanes(series(2, "1d", "1h"))] == ["S0 1d", "S1 1d", "S0 1h", "S1 1h"]
+
+
+def test_450_symbols_in_6_timeframes_stay_under_the_most_lanes_and_lose_no_series() -> None:
+    wanted = series(450, "1d", "4h", "1h", "15m", "5m", "1m")
+    lanes = plan_lanes(wanted)
+    assert len(lanes) <= 300
+    assert [plan for lane in lanes for plan in lane.series] == wanted
+    assert all(len({plan.timeframe for plan in lane.series}) == 1 for lane in lanes)
+    assert lanes[0].name == "S0 … S8 1d (9)"
+    assert len({lane.name for lane in lanes}) == len(lanes)
+
+
+def test_a_series_that_was_not_listed_gets_no_lane() -> None:
+    unlisted = SeriesPlan("APT", "APTUSDT", "1h", ())
+    assert plan_lanes([unlisted, *series(1, "1h")]) == [Lane("S0 1h", tuple(series(1, "1h")))]
+
+
+def test_a_lane_comes_back_from_json_as_it_was() -> None:
+    lane = plan_lanes(series(3, "1h"), most=1)[0]
+    assert Lane.from_json(json.loads(json.dumps(lane.to_json()))) == lane
