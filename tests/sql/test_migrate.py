@@ -1,0 +1,79 @@
+"""Migrations: applied once, in order, by one at a time, and never edited."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from include.klines.errors import MigrationError
+from include.klines.migrate import MIGRATIONS_DIR, main, migrate, migrations
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_second_migration_does_nothing(empty_dsn: str) -> None:
+    with psycopg.connect(empty_dsn, autocommit=True) as conn:
+        assert migrate(conn) == [migration.name for migration in migrations()]
+        assert migrate(conn) == []
+
+
+def test_two_who_start_at_once_apply_each_migration_once(empty_dsn: str) -> None:
+    applied: list[str] = []
+
+    def work() -> None:
+        with psycopg.connect(empty_dsn, autocommit=True) as conn:
+            applied.extend(migrate(conn))
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(applied) == [migration.name for migration in migrations()]
+
+
+def test_an_edited_migration_is_named(empty_dsn: str, tmp_path: Path) -> None:
+    folder = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS_DIR, folder)
+    with psycopg.connect(empty_dsn, autocommit=True) as conn:
+        migrate(conn, folder)
+        edited = folder / "0002_symbol_listing.sql"
+        edited.write_text(edited.read_text() + "-- one more word\n")
+        with pytest.raises(MigrationError, match=r"0002_symbol_listing\.sql was edited after it was applied"):
+            migrate(conn, folder)
+
+
+def test_a_failing_migration_leaves_nothing_behind(empty_dsn: str, tmp_path: Path) -> None:
+    (tmp_path / "0001_half.sql").write_text("CREATE TABLE half_done (a integer);\nSELECT 1 / 0;\n")
+    with psycopg.connect(empty_dsn, autocommit=True) as conn:
+        with pytest.raises(MigrationError, match=r"0001_half\.sql failed and was rolled back"):
+            migrate(conn, tmp_path)
+        assert conn.execute("SELECT to_regclass('half_done'), count(*) FROM schema_migration").fetchone() == (None, 0)
+
+
+def test_a_database_that_is_ahead_of_the_checkout_is_refused(empty_dsn: str, tmp_path: Path) -> None:
+    with psycopg.connect(empty_dsn, autocommit=True) as conn:
+        migrate(conn)
+        with pytest.raises(MigrationError, match="which this checkout does not know"):
+            migrate(conn, tmp_path)
+
+
+def test_two_migrations_with_one_number_are_refused(tmp_path: Path) -> None:
+    for name in ("0001_one.sql", "0001_other.sql"):
+        (tmp_path / name).write_text("SELECT 1;")
+    with pytest.raises(MigrationError, match="share a number"):
+        migrations(tmp_path)
+
+
+def test_the_command_says_what_it_did(empty_dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([empty_dsn]) == 0
+    assert "applied 0001_market_data" in capsys.readouterr().out
+    assert main([empty_dsn]) == 0
+    assert "up to date" in capsys.readouterr().out
+    assert main([]) == 2
+    assert main(["postgresql://nobody@127.0.0.1:1/none"]) == 1
