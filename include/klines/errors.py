@@ -5,7 +5,9 @@ Each error is one sentence: what is wrong, where, and what to do.
     KlinesError
     ├── InvalidRequest      what a person asked for cannot be done (params, make variables)
     ├── ConfigurationError  universe.yaml, timeframes.yaml or a connection is wrong
-    ├── RefusedFile         an archive file that disagrees with itself
+    ├── RefusedFile         an archive file that disagrees with itself (`reason`: a word for records)
+    │   ├── TruncatedFile   it ends too early
+    │   └── MalformedFile   it is no zip with one CSV of candles
     ├── LoadError           a window could not be loaded; nothing of it was stored
     └── MigrationError      the database's schema and include/sql/migrations do not fit
 """
@@ -27,6 +29,20 @@ class ConfigurationError(KlinesError):
 
 class RefusedFile(KlinesError):
     """An archive file disagrees with itself; the sentence carries its name and the reason."""
+
+    reason = "refused"
+
+
+class TruncatedFile(RefusedFile):
+    """An archive file ends too early: bytes are missing from its zip or its last row."""
+
+    reason = "truncated"
+
+
+class MalformedFile(RefusedFile):
+    """An archive file is not a zip with exactly one readable CSV of candles."""
+
+    reason = "malformed"
 
 
 class LoadError(KlinesError):
