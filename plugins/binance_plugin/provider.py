@@ -1,7 +1,8 @@
 """What Airflow shows of the Binance connection: its types, its form fields, and which hook tests it.
 
 Airflow asks the distributions on sys.path for the entry point `apache_airflow_provider`; the folder
-plugins/airflow_provider_binance-*.dist-info is such a distribution, so nothing has to be installed.
+plugins/airflow_provider_binance-*.dist-info is such a distribution. So nothing has to be installed, but PYTHONPATH must
+name the plugins folder: Airflow itself adds it to sys.path only after it has looked for providers.
 """
 
 from __future__ import annotations
