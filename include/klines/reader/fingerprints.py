@@ -1,0 +1,125 @@
+"""Fingerprints: what makes two reads the same, hashed the same way everywhere.
+
+A fingerprint is the SHA-256 of a short text (`combine`): symbol, timeframe, range and policies of the read, then a line
+for each calendar month that has candles, with their number and their digest. A month's digest (`digest`, and
+candle_digest() in SQL) is the SHA-256 of its candles in order of time, all nine values of each, whichever columns were
+asked for. So it depends on no machine, no Postgres version and no physical order, and a change of any value of any
+candle changes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from include.klines.reader.request import COLUMNS, Request, moment, parse_time
+from include.klines.reader.series import POSTGRES_EPOCH, Series
+from include.klines.reader.statements import statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import date
+
+    import psycopg
+    from numpy.typing import NDArray
+
+CANDLE = np.dtype([("time", ">i8"), *((name, ">i8" if name == "trades" else ">f8") for name in COLUMNS)])
+"""The bytes of a candle that are hashed; time in microseconds since 2000-01-01 UTC."""
+
+
+@dataclass(frozen=True)
+class Month:
+    """Candles of a calendar month (UTC), cut to the range: their number and the SHA-256 of their bytes."""
+
+    first_day: date
+    candles: int
+    digest: bytes
+
+
+def digest(times: NDArray[np.int64], values: NDArray[np.float64]) -> bytes:
+    """SHA-256 of candles in order of time: microseconds since 1970 UTC, and values with a row for each of COLUMNS."""
+    packed = np.empty(len(times), CANDLE)
+    packed["time"] = times - POSTGRES_EPOCH
+    for row, name in enumerate(COLUMNS):
+        packed[name] = values[row]
+    return hashlib.sha256(packed.tobytes()).digest()
+
+
+def months_of(times: NDArray[np.int64], values: NDArray[np.float64]) -> list[Month]:
+    """The same as fetch_months, from candles at hand (a file, or rows as they were); values as `digest` takes them."""
+    labels = times.astype("datetime64[us]").astype("datetime64[M]")
+    firsts = np.flatnonzero(np.diff(labels.astype(np.int64), prepend=-(2**40)))
+    parts = zip(firsts, [*firsts[1:], len(times)], strict=True)
+    return [
+        Month(
+            labels[first].astype("datetime64[D]").item(),
+            int(last - first),
+            digest(times[first:last], values[:, first:last]),
+        )
+        for first, last in parts
+    ]
+
+
+def fetch_months(
+    conn: psycopg.Connection, symbol: str, request: Request, times: NDArray[np.int64] | None = None
+) -> list[Month]:
+    """The months of a stored series. `times`, the open times as they were read, prove that kept digests still hold."""
+    binds = {
+        "symbol": symbol,
+        "timeframe": request.length.name,
+        "starts": moment(request.start),
+        "ends": moment(request.end),
+        "verify": times is None,
+    }
+    months = [Month(*row) for row in conn.execute(statement("months"), binds)]
+    if times is None or _counts_hold(months, times):
+        return months
+    return [Month(*row) for row in conn.execute(statement("months"), binds | {"verify": True})]
+
+
+def combine(
+    symbol: str,
+    request: Request,
+    base: str,
+    on_gap: str,
+    on_outage: str,
+    months: Iterable[Month],
+    explained: Sequence[tuple[int, int]],
+) -> str:
+    """The fingerprint, 64 hexadecimal digits.
+
+    explained: the holes that have an explanation, merged, in microseconds. They belong to the text only where on_gap is
+    not raise: there a hole's treatment depends on them, while a read that raises on every other hole has no choice.
+    """
+    lines = [
+        "klines 1",
+        f"{symbol} {request.length.name} from {base}",
+        f"{_iso(request.start)} {_iso(request.end)}",
+        f"on_gap {on_gap} on_outage {on_outage}",
+        *(f"{month.first_day:%Y-%m} {month.candles} {month.digest.hex()}" for month in months),
+    ]
+    if on_gap != "raise":
+        lines += [f"explained {_iso(start)} {_iso(end)}" for start, end in explained]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def explained_spans(series: Series) -> list[tuple[int, int]]:
+    """The explained holes of a series, merged across causes, in microseconds."""
+    edges = np.flatnonzero(np.diff(series.explained.astype(np.int8), prepend=0, append=0))
+    at = series.request.start + edges * series.request.length.step
+    return [(int(start), int(end)) for start, end in zip(at[::2], at[1::2], strict=True)]
+
+
+def _counts_hold(months: Sequence[Month], times: NDArray[np.int64]) -> bool:
+    if sum(month.candles for month in months) != len(times):
+        return False
+    starts = np.array([parse_time(month.first_day) for month in months], np.int64)
+    edges = np.append(np.searchsorted(times, starts[1:]), len(times)) if len(months) else np.zeros(0, np.int64)
+    return np.array_equal([month.candles for month in months], np.diff(edges, prepend=0))
+
+
+def _iso(microseconds: int) -> str:
+    return f"{moment(microseconds):%Y-%m-%dT%H:%M:%SZ}"
