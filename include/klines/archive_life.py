@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from binance_plugin.errors import ArchiveError
+from include.klines.archive_csv import read_archive_file
+from include.klines.candles import moment
 from include.klines.discovery import Life
 from include.klines.errors import RefusedFile
-from include.klines.intervals import EPOCH, TIMEFRAMES, Timeframe
+from include.klines.intervals import TIMEFRAMES, Timeframe
 from include.klines.windows import month_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from binance_plugin.hook import BinanceHook
 
 LATEST_MONTH_WAITS = timedelta(days=20)
 """A monthly file has been seen 13 days late: until then the last one may not be the last one."""
 HOUR, MINUTE = TIMEFRAMES["1h"], TIMEFRAMES["1m"]
-MICROSECONDS_FROM = 10**15
 
 
 def archive_life(hook: BinanceHook, exchange_symbol: str, now: datetime) -> Life | None:
@@ -45,29 +46,18 @@ def archive_life(hook: BinanceHook, exchange_symbol: str, now: datetime) -> Life
     return Life(listed_at, None if may_go_on else end)
 
 
-def _minutes(hook: BinanceHook, exchange_symbol: str, moment: datetime) -> tuple[datetime, datetime] | None:
-    """First and last open time of the 1m file of the day of `moment`, None where there is no usable one."""
+def _minutes(hook: BinanceHook, exchange_symbol: str, day: datetime) -> tuple[datetime, datetime] | None:
+    """First and last open time of the 1m file of `day`, None where there is no usable one."""
     try:
-        return _span(hook, exchange_symbol, MINUTE, f"{moment:%Y-%m-%d}")
+        return _span(hook, exchange_symbol, MINUTE, f"{day:%Y-%m-%d}")
     except (ArchiveError, RefusedFile):
         return None
 
 
 def _span(hook: BinanceHook, exchange_symbol: str, timeframe: Timeframe, period: str) -> tuple[datetime, datetime]:
     """First and last open time in one archive file."""
-    name = f"{exchange_symbol}-{timeframe.name}-{period}"
     download = hook.archive_file(exchange_symbol, timeframe.name, period)
-    try:
-        with zipfile.ZipFile(io.BytesIO(download.zip_bytes)) as archive, archive.open(archive.namelist()[0]) as file:
-            opens = [int(field) for line in file if (field := line.partition(b",")[0]).isdigit()]
-    except (zipfile.BadZipFile, IndexError, ValueError, EOFError) as error:
-        raise RefusedFile(f"{name}.zip cannot be read: {error}.") from error
-    if not opens:
-        raise RefusedFile(f"{name}.zip holds no candles.")
-    first, last = (_moment(number) for number in (min(opens), max(opens)))
-    return first, last
-
-
-def _moment(number: int) -> datetime:
-    """An open time of the archive: milliseconds, or microseconds since 2025, told by magnitude."""
-    return (EPOCH + timedelta(microseconds=number if number >= MICROSECONDS_FROM else number * 1000)).astimezone(UTC)
+    candles = read_archive_file(download.zip_bytes, exchange_symbol, timeframe, period)
+    if not len(candles):
+        raise RefusedFile(f"{exchange_symbol}-{timeframe.name}-{period}.zip holds no candles.")
+    return moment(int(candles.open_time[0])), moment(int(candles.open_time[-1]))

@@ -25,7 +25,6 @@ LONG_HOLE = timedelta(days=3)
 JUMP = 5.0
 """Over a long hole a price ratio beyond this, or below its inverse, hints at another asset or a redenomination."""
 FINEST_FIRST = ("1m", "1h", "1d")
-DAY = TIMEFRAMES["1d"]
 WEEK = timedelta(days=7)
 HOLE = "no candles from"
 """How a note about a long hole begins."""
@@ -40,10 +39,10 @@ class Life:
 
 
 class Hole(NamedTuple):
-    """A long hole between two 1d candles: their open times, and opening price after it / closing price before it."""
+    """A long hole: where the candles stop and resume, to the day; opening price after it / closing price before it."""
 
-    last_day: datetime
-    next_day: datetime
+    stops_at: datetime
+    resumes_at: datetime
     ratio: float | None
 
     @property
@@ -53,7 +52,7 @@ class Hole(NamedTuple):
 
     def __str__(self) -> str:
         ratio = "an unknown factor" if self.ratio is None else f"the factor {self.ratio:.4g}"
-        return f"{HOLE} {self.last_day + DAY.delta:%Y-%m-%d} to {self.next_day:%Y-%m-%d}, price by {ratio}"
+        return f"{HOLE} {self.stops_at:%Y-%m-%d} to {self.resumes_at:%Y-%m-%d}, price by {ratio}"
 
 
 def first_candle(hook: BinanceHook, exchange_symbol: str, since: datetime = EPOCH) -> datetime | None:
@@ -78,14 +77,20 @@ def ended(end: datetime | None, now: datetime) -> datetime | None:
 
 
 def long_holes(hook: BinanceHook, exchange_symbol: str, since: datetime, now: datetime) -> list[Hole]:
-    """The holes of three days and more after `since`, by paging 1d candles (1,000 a request)."""
-    holes, before = [], None
-    pages = hook.iter_klines(exchange_symbol, DAY.name, DAY.floor(since), now)
-    for row in chain.from_iterable(pages):
-        if before is not None and _open_time(row) - _open_time(before) - DAY.delta >= LONG_HOLE:
-            holes.append(Hole(_open_time(before), _open_time(row), _ratio(before, row)))
-        before = row
-    return holes
+    """The holes of three days and more after `since`, by paging 1d candles (1,000 a request), else 1h ones."""
+    for name in ("1d", "1h"):
+        timeframe = TIMEFRAMES[name]
+        rows = chain.from_iterable(hook.iter_klines(exchange_symbol, name, timeframe.floor(since), now))
+        before, holes = next(rows, None), []
+        if before is None:
+            continue
+        for row in rows:
+            stops_at, resumes_at = _open_time(before) + timeframe.delta, _open_time(row)
+            if resumes_at - stops_at >= LONG_HOLE:
+                holes.append(Hole(stops_at, resumes_at, _ratio(before, row)))
+            before = row
+        return holes
+    return []
 
 
 def quiet_weeks(hook: BinanceHook, exchange_symbol: str, since: datetime) -> bool:
@@ -100,16 +105,15 @@ def quiet_weeks(hook: BinanceHook, exchange_symbol: str, since: datetime) -> boo
 def dividing_holes(holes: Sequence[Hole]) -> list[Hole]:
     """Which holes of a reused ticker lie between two assets: those with a jump, else the longest one."""
     jumps = [hole for hole in holes if hole.jumps]
-    return jumps or sorted(holes, key=lambda hole: hole.last_day - hole.next_day)[:1]
+    return jumps or sorted(holes, key=lambda hole: hole.stops_at - hole.resumes_at)[:1]
 
 
 def divide(hook: BinanceHook, exchange_symbol: str, life: Life, holes: Sequence[Hole]) -> list[Life]:
     """`life` cut at `holes`, the exact borders asked of the exchange (two requests a hole)."""
     lives, listed_at = [], life.listed_at
     for hole in holes:
-        end = last_candle_end(hook, exchange_symbol, before=hole.next_day) or hole.last_day + timedelta(days=1)
-        lives.append(Life(listed_at, end))
-        listed_at = first_candle(hook, exchange_symbol, since=hole.next_day) or hole.next_day
+        lives.append(Life(listed_at, last_candle_end(hook, exchange_symbol, hole.resumes_at) or hole.stops_at))
+        listed_at = first_candle(hook, exchange_symbol, hole.resumes_at) or hole.resumes_at
     return [*lives, Life(listed_at, life.delisted_at)]
 
 

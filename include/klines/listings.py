@@ -88,10 +88,13 @@ def sync_universe(
     *,
     symbols: Sequence[str] | None = None,
     tier: str | None = None,
+    limit: int | None = None,
     clock: Callable[[], datetime] | None = None,
     universe: Universe | None = None,
 ) -> SyncReport:
     """Classify every pair, discover the dates of those asked for (`symbols`, else the tier, else all), store the rows.
+
+    Where the first `limit` symbols of the tier are all core members, only those are asked for: their order is known.
 
     `conn` must be outside a transaction; the rows are written in one. A second sync at the same time waits for the
     first. `clock` is the exchange's clock unless given. A second run changes only synced_at.
@@ -107,7 +110,7 @@ def sync_universe(
         with conn.transaction():
             known = fetch_listings(conn)
         sync = _Sync(hook, universe, now, known)
-        rows = sync.run(symbols, tier)
+        rows = sync.run(symbols, tier, limit)
         with conn.transaction():
             _write(conn, rows, now)
         if sync.stopped_by is not None:
@@ -131,14 +134,14 @@ class _Sync:
         self.dater = Dater(hook, universe, now)
         self.undated: list[str] = []
 
-    def run(self, symbols: Sequence[str] | None, tier: str | None) -> list[Listing]:
+    def run(self, symbols: Sequence[str] | None, tier: str | None, limit: int | None) -> list[Listing]:
         """Every row as it shall be stored."""
         self.members, self.unclassified = classify(self.hook.exchange_info(), self._archived(), self.universe)
         if not self.members:
             raise LoadError(
                 f"exchangeInfo names no {self.universe.quote} pair, so nothing was stored: look at its answer."
             )
-        wanted = self._wanted(symbols, tier)
+        wanted = self._wanted(symbols, tier, limit)
         candidates = [pair for pair in self.members if pair.tier != "excluded"]
         self.halted = len(candidates) >= HALT_NEEDS_PAIRS and not any(pair.trading for pair in candidates)
         rows: list[Listing] = []
@@ -191,14 +194,16 @@ class _Sync:
             self.archive_error = str(error)
             return []
 
-    def _wanted(self, symbols: Sequence[str] | None, tier: str | None) -> set[str]:
+    def _wanted(self, symbols: Sequence[str] | None, tier: str | None, limit: int | None) -> set[str]:
         excluded_by = {pair.symbol: pair.excluded_by for pair in self.members}
         if symbols:
             chosen = self.universe.resolve(symbols, [*excluded_by, *self.known])
             refuse_excluded(((symbol, excluded_by.get(symbol)) for symbol in chosen), self.universe)
             return set(chosen)
         tiers = {"core", "extended"} if tier in {None, "all"} else {tier}
-        return {pair.symbol for pair in self.members if pair.tier in tiers}
+        chosen = [pair.symbol for pair in self.members if pair.tier in tiers]
+        core = [symbol for symbol in chosen if symbol in self.universe.core]
+        return set(core[:limit] if limit is not None and limit <= len(core) else chosen)
 
     def _dated(self, pair: Pair, dated: Dated, *, thorough: bool) -> Dated:
         """`dated` brought up to date; a pair that cannot be asked for is reported and stays as it was."""
