@@ -28,8 +28,10 @@ def main() -> int:
     )
     state = State(options)
     for order in arguments.prebuild:
-        symbols, intervals, start, end = order.split(":")
-        files = state.files.prebuild(symbols.split(","), intervals.split(","), start, end, state.now)
+        symbols, intervals, start, end, *daily = order.split(":")
+        files = state.files.prebuild(
+            symbols.split(","), intervals.split(","), start, end, state.now, monthly=daily != ["daily"]
+        )
         print(f"built {files} files for {order}", file=sys.stderr, flush=True)
     asyncio.run(_serve(state, arguments.port, arguments.port_file))
     return 0
@@ -69,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         "--prebuild",
         action="append",
         default=[],
-        metavar="SYMBOLS:INTERVALS:START:END",
+        metavar="SYMBOLS:INTERVALS:START:END[:daily]",
         help="build these monthly files before listening, such as BTCUSDT,ETHUSDT:1m:2020-01-01:2025-01-01",
     )
     return parser

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tests.exchange.answers import Request, Response, json_answer
-from tests.exchange.market import Revision
+from tests.exchange.revisions import Revision
 from tests.exchange.state import moment
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ def _revise(state: State, body: Any, params: dict[str, str]) -> Any:
         raise ValueError(
             f"A revision names the open time of an hour, not {body['open_time']!r}: its minutes and its day follow."
         )
-    state.revise(
+    market = state.simulated
+    market.revisions = (
+        *market.revisions,
         Revision(
             symbol=body["symbol"],
             hour=int(hour.timestamp()),
@@ -66,9 +68,42 @@ def _revise(state: State, body: Any, params: dict[str, str]) -> Any:
             volume_percent=int(body.get("volume_percent", 131)),
             high_ticks=int(body.get("high_ticks", 0)),
             archive=bool(body.get("archive", True)),
-        )
+        ),
     )
     return {}
+
+
+def _pair(state: State, body: Any, params: dict[str, str]) -> Any:
+    state.simulated.change_pair(
+        body["symbol"],
+        listed=_hour(body.get("listed")),
+        delisted=_hour(body.get("delisted")),
+        relisted=_hour(body.get("relisted")),
+        price=str(body.get("price", "1")),
+        status=body.get("status"),
+        holes=tuple((_hour(start) or 0, _hour(end) or 0) for start, end in body.get("holes", [])),
+    )
+    return {}
+
+
+def _outage(state: State, body: Any, params: dict[str, str]) -> Any:
+    market = state.simulated
+    market.outages = (*market.outages, (_hour(body["start"]) or 0, _hour(body["end"]) or 0))
+    return {}
+
+
+def _exchange_info(state: State, body: Any, params: dict[str, str]) -> Any:
+    if state.replay is None:
+        raise ValueError("Only a replay has recorded exchange infos to show.")
+    state.replay.show_info(body["recorded"])
+    return {}
+
+
+def _hour(text: str | None) -> int | None:
+    at = moment(text)
+    if at is not None and at.timestamp() % 3600:
+        raise ValueError(f"Pairs begin and end, and the exchange stands still, on the hour; not at {text}.")
+    return None if at is None else int(at.timestamp())
 
 
 def _weight_set(state: State, body: Any, params: dict[str, str]) -> Any:
@@ -140,6 +175,9 @@ _ACTIONS = {
     ("POST", "clock"): _clock_set,
     ("GET", "clock"): _clock,
     ("POST", "revise"): _revise,
+    ("POST", "pair"): _pair,
+    ("POST", "outage"): _outage,
+    ("POST", "exchange_info"): _exchange_info,
     ("POST", "weight"): _weight_set,
     ("GET", "weight"): _weight,
     ("POST", "latency"): _latency,

@@ -18,7 +18,19 @@ if TYPE_CHECKING:
 
     from tests.exchange.archive import Archive, Edition
 
-_MADE_BY = ("noise", "candles", "series", "universe", "market", "text", "archive", "replay")
+_MADE_BY = [
+    "noise",
+    "candles",
+    "series",
+    "blocks",
+    "oddities",
+    "revisions",
+    "universe",
+    "market",
+    "text",
+    "archive",
+    "replay",
+]
 
 
 @dataclass(frozen=True)
@@ -77,12 +89,14 @@ class FileStore:
                     self._held -= len(self._stored.popitem(last=False)[1].body)
         return stored
 
-    def prebuild(self, symbols: Iterable[str], intervals: Iterable[str], start: str, end: str, now: int) -> int:
-        """Build the monthly files of [start, end) (dates) ahead of a measurement; how many there are."""
+    def prebuild(
+        self, symbols: Iterable[str], intervals: Iterable[str], start: str, end: str, now: int, *, monthly: bool = True
+    ) -> int:
+        """Build the files of [start, end) (dates) ahead of a measurement; how many there are."""
         count = 0
         for symbol in symbols:
             for interval in intervals:
-                for period in periods(seconds(start), seconds(end), monthly=True):
+                for period in periods(seconds(start), seconds(end), monthly=monthly):
                     edition = self._archive.edition(FileName(symbol, interval, period), now)
                     if edition:
                         self.get(edition, now)

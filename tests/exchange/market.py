@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
-
-import numpy as np
+import zlib
+from dataclasses import replace
 
 from tests.exchange import text
+from tests.exchange.blocks import Blocks, pieces
 from tests.exchange.candles import INTERVALS, Columns, aggregate, concat, missing_hours, with_irregular_closes
+from tests.exchange.oddities import with_archive_only_hour, with_stale_rows
+from tests.exchange.revisions import RECORDED_REVISION, Revision, revised
 from tests.exchange.series import Series
 from tests.exchange.universe import (
-    ARCHIVE_ONLY_CLOSE_MS,
     ARCHIVE_ONLY_HOUR,
     HOUR,
     SHORT_DAY,
     SHORT_DAY_FIXED,
+    Life,
     Pair,
-    seconds,
     universe,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 DAY = 24 * HOUR
 _HOURS_BLOCK = 360 * DAY
@@ -32,60 +27,46 @@ _MINUTES_BLOCK = 30 * DAY
 FOREVER = 1 << 40
 
 
-@dataclass(frozen=True)
-class Revision:
-    """The exchange changes an old hour (and with it its minutes and its day) at the moment `at` of its clock.
-
-    `volume_percent` scales volume, turnover and trades; `high_ticks` lifts the high. `archive` tells whether the
-    archive's files are replaced too.
-    """
-
-    symbol: str
-    hour: int
-    at: int
-    volume_percent: int = 131
-    high_ticks: int = 0
-    archive: bool = True
-
-
-RECORDED_REVISION = Revision("BTCUSDT", seconds("2021-01-11 08:00"), seconds("2021-09-01 00:00"))
-"""BINANCE.md section 3: Binance revised this hour in or after 2021-08."""
-
-
-class Blocks:
-    """The last made blocks of candles, bounded by their rows; safe between threads."""
-
-    def __init__(self, rows: int) -> None:
-        self._rows = rows
-        self._held = 0
-        self._blocks: OrderedDict[tuple[object, ...], Columns] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: tuple[object, ...], make: Callable[[], Columns]) -> Columns:
-        """The block under `key`, made when it is not held."""
-        with self._lock:
-            if key in self._blocks:
-                self._blocks.move_to_end(key)
-                return self._blocks[key]
-        block = make()
-        with self._lock:
-            if key not in self._blocks:
-                self._blocks[key] = block
-                self._held += len(block)
-            while self._held > self._rows and len(self._blocks) > 1:
-                self._held -= len(self._blocks.popitem(last=False)[1])
-        return block
-
-
 class Market:
     """What REST and the archive answer from. Times are seconds since 1970 UTC; spans are half open."""
 
     def __init__(self, extended: int = 0) -> None:
-        self.pairs = universe(extended)
-        self.revisions: tuple[Revision, ...] = (RECORDED_REVISION,)
+        self._extended = extended
+        self.reset()
         self._hour_blocks = Blocks(1_500_000)
         self._minute_blocks = Blocks(1_200_000)
-        self._series: dict[tuple[str, int], Series] = {}
+        self._series: dict[tuple[str, int, str], Series] = {}
+
+    def reset(self) -> None:
+        """Forget all changes made while it ran."""
+        self.pairs = dict(universe(self._extended))
+        self.revisions: tuple[Revision, ...] = (RECORDED_REVISION,)
+        self.outages: tuple[tuple[int, int], ...] = ()
+
+    def change_pair(
+        self,
+        symbol: str,
+        *,
+        listed: int | None = None,
+        delisted: int | None = None,
+        relisted: int | None = None,
+        price: str = "1",
+        status: str | None = None,
+        holes: tuple[tuple[int, int], ...] = (),
+    ) -> None:
+        """List a new pair (`listed`), end one, let another asset take its ticker, suspend it (`holes`)."""
+        pair = self.pairs.get(symbol)
+        if pair is None:
+            if listed is None:
+                raise ValueError(f"{symbol} is no pair of this exchange: say when it is listed.")
+            pair = Pair(symbol, symbol.removesuffix("USDT"), "USDT", (Life(listed, None, price),))
+        lives = list(pair.lives)
+        if delisted is not None:
+            lives[-1] = replace(lives[-1], end=delisted)
+        if relisted is not None:
+            lives.append(Life(relisted, None, price))
+        all_holes = tuple(sorted((*pair.holes, *holes)))
+        self.pairs[symbol] = replace(pair, lives=tuple(lives), status=status or pair.status, holes=all_holes)
 
     def visible(self, now: int) -> list[Pair]:
         """The pairs exchangeInfo lists: all that have begun and were not purged."""
@@ -147,11 +128,8 @@ class Market:
                     part_start, part_end = max(cursor_end - reach, cursor_start), cursor_end
                     cursor_end = part_start
                 part = self._up_to_now(symbol, interval, part_start, part_end, now)
-                part = (
-                    part.take(slice(0, missing))
-                    if start is not None
-                    else part.take(slice(max(len(part) - missing, 0), None))
-                )
+                wanted = slice(0, missing) if start is not None else slice(max(len(part) - missing, 0), None)
+                part = part.take(wanted)
                 found.append(part)
                 missing -= len(part)
         parts = found if start is not None else found[::-1]
@@ -178,22 +156,28 @@ class Market:
         rows = self.columns(symbol, interval, start, end, now=now, archive=True)
         width = INTERVALS[interval]
         if interval == "1h" and start <= ARCHIVE_ONLY_HOUR < end:
-            rows = _with_archive_only_hour(rows)
+            rows = with_archive_only_hour(rows)
         if monthly and width <= HOUR:
-            rows = _with_stale_rows(rows, width)
+            rows = with_stale_rows(rows, width)
         if not monthly and start == SHORT_DAY and now < SHORT_DAY_FIXED and len(rows) > 1:
             rows = rows.take(slice(0, len(rows) * 5 // 8))
         return rows
 
     def version(self, symbol: str, start: int, end: int, *, monthly: bool, now: int) -> tuple[int, int]:
         """Which edition of an archive file `archive_rows` gives, and since when (0: as first published)."""
-        moments = [r.at for r in self.in_force(symbol, now, archive=True) if start <= r.hour < end]
+        revisions = [r for r in self.in_force(symbol, now, archive=True) if start <= r.hour < end]
+        moments = [r.at for r in revisions]
         if not monthly and start == SHORT_DAY and now >= SHORT_DAY_FIXED:
             moments.append(SHORT_DAY_FIXED)
-        return len(moments), max(moments, default=0)
+        pair = self.pairs[symbol]
+        changes = [span for span in self.outages if span[0] < end and span[1] > start]
+        altered = (pair.lives, pair.holes) if pair is not universe(self._extended).get(symbol) else None
+        facts = (revisions, moments, changes, altered)
+        number = zlib.crc32(repr(facts).encode()) if any(facts) else 0
+        return number, max(moments, default=0)
 
     def _of(self, pair: Pair, number: int) -> Series:
-        key = (pair.symbol, number)
+        key = (pair.symbol, number, pair.lives[number].price)
         if key not in self._series:
             self._series[key] = Series(pair, number)
         return self._series[key]
@@ -202,35 +186,32 @@ class Market:
         """Hours of all lives in [start, end), holes left out, revisions applied."""
         parts = []
         for span_start, span_end, number in pair.spans(FOREVER):
-            for low, high, block in _blocks(max(span_start, start), min(span_end, end), _HOURS_BLOCK):
+            for low, high, block in pieces(max(span_start, start), min(span_end, end), _HOURS_BLOCK):
                 series = self._of(pair, number)
                 made = self._hour_blocks.get((series, block), lambda s=series, b=block: s.hours(b, b + _HOURS_BLOCK))  # type: ignore[misc]
                 part = made.between(low, high)
                 for revision in revisions:
-                    part = _revised(part, revision, series)
+                    part = revised(part, revision, series)
                 parts.append(part)
         hours = concat(parts)
         missing = missing_hours(hours.open_time)
+        for outage_start, outage_end in self.outages:
+            missing |= (hours.open_time >= outage_start) & (hours.open_time < outage_end)
         return hours.take(~missing) if missing.any() else hours
 
     def _minutes(self, pair: Pair, start: int, end: int, revisions: tuple[Revision, ...]) -> Columns:
         """Minutes in [start, end)."""
         parts = []
         for span_start, span_end, number in pair.spans(FOREVER):
-            for low, high, block in _blocks(max(span_start, start), min(span_end, end), _MINUTES_BLOCK):
+            for low, high, block in pieces(max(span_start, start), min(span_end, end), _MINUTES_BLOCK):
                 first, last = max(block, span_start), min(block + _MINUTES_BLOCK, span_end)
 
                 def make(number: int = number, first: int = first, last: int = last) -> Columns:
                     return self._of(pair, number).minutes(self._hours(pair, first, last, revisions))
 
-                parts.append(self._minute_blocks.get((pair.symbol, first, revisions), make).between(low, high))
+                key = (self._of(pair, number), first, last, revisions, self.outages)
+                parts.append(self._minute_blocks.get(key, make).between(low, high))
         return concat(parts)
-
-
-def _blocks(start: int, end: int, size: int) -> Iterator[tuple[int, int, int]]:
-    """The pieces of [start, end) by block: (start, end, start of the block)."""
-    for block in range(start // size * size, end, size):
-        yield max(start, block), min(end, block + size), block
 
 
 def replace_close(columns: Columns, width: int) -> Columns:
@@ -246,55 +227,3 @@ def _part_of(minute: Columns, elapsed: int) -> Columns:
     if elapsed < 30:
         share |= {"high": minute.open, "low": minute.open, "close": minute.open}
     return replace(minute, **share)
-
-
-def _revised(hours: Columns, revision: Revision, series: Series) -> Columns:
-    row = int(np.searchsorted(hours.open_time, revision.hour))
-    if row == len(hours) or hours.open_time[row] != revision.hour:
-        return hours
-    changed = {}
-    for name, unit in (
-        ("volume", series.step),
-        ("taker", series.step),
-        ("quote", 1),
-        ("taker_quote", 1),
-        ("trades", 1),
-    ):
-        values = changed[name] = getattr(hours, name).copy()
-        values[row] = max(values[row] * revision.volume_percent // 100 // unit * unit, 60 if name == "trades" else 0)
-    changed["high"] = hours.high.copy()
-    changed["high"][row] += revision.high_ticks * series.tick
-    return replace(hours, **changed)
-
-
-def _with_archive_only_hour(rows: Columns) -> Columns:
-    before = rows.between(0, ARCHIVE_ONLY_HOUR)
-    if len(before) == 0 or before.open_time[-1] != ARCHIVE_ONLY_HOUR - HOUR:
-        return rows
-    last = before.take(slice(-1, None))
-    nothing = np.zeros(1, dtype=np.int64)
-    flat = Columns(
-        nothing + ARCHIVE_ONLY_HOUR, last.close, last.close, last.close, last.close, nothing,
-        nothing + ARCHIVE_ONLY_CLOSE_MS, nothing, nothing, nothing, nothing,
-    )  # fmt: skip
-    return concat([before, flat, rows.between(ARCHIVE_ONLY_HOUR, 1 << 40)])
-
-
-_STALE = (
-    (seconds("2020-12-21 13:00"), seconds("2020-12-21 13:50")),
-    (seconds("2021-09-29 06:58"), seconds("2021-09-29 07:00")),
-)
-
-
-def _with_stale_rows(rows: Columns, width: int) -> Columns:
-    """Monthly files keep the values of before a correction on two days (binance-public-data issue 475)."""
-    wrong = np.zeros(len(rows), dtype=bool)
-    for start, end in _STALE:
-        wrong |= (rows.open_time < end) & (rows.open_time + width > start)
-    if not wrong.any():
-        return rows
-    share = {}
-    for name in ("volume", "quote", "trades", "taker", "taker_quote"):
-        values = getattr(rows, name)
-        share[name] = np.where(wrong, values * 9 // 10, values)
-    return replace(rows, **share)

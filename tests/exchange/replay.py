@@ -65,6 +65,7 @@ class Replay:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.whole_info: str | None = None
         manifest = folder / "manifest.json"
         notes = {one["file"]: one["note"] for one in json.loads(manifest.read_text())} if manifest.exists() else None
         self._series: dict[tuple[str, str], list[Recording]] = {}
@@ -93,12 +94,22 @@ class Replay:
     # REST
 
     def listed(self, now: int) -> list[dict[str, Any]]:
-        """The recorded entries of the recorded pairs, newest answer of an exchange that listed them."""
+        """The recorded entries of the recorded pairs, or one recorded answer as a whole (`whole_info`)."""
+        if self.whole_info:
+            path = self._folder / "exchange_info" / f"{self.whole_info}.json.gz"
+            whole: list[dict[str, Any]] = json.loads(gzip.decompress(path.read_bytes()))["symbols"]
+            return whole
         recorded = {symbol for symbol, _ in self._series}
         entries = [
             self._recorded_info.get(symbol, {"symbol": symbol, "status": "TRADING"}) for symbol in sorted(recorded)
         ]
         return [{"permissionSets": [], **entry} for entry in entries]
+
+    def show_info(self, name: str | None) -> None:
+        """Answer exchangeInfo with one recorded answer as a whole (a file's name without endings), or no longer."""
+        if name and not (self._folder / "exchange_info" / f"{name}.json.gz").exists():
+            raise ValueError(f"No exchange info named {name} was recorded in {self._folder}.")
+        self.whole_info = name
 
     def has(self, symbol: str, now: int) -> bool:
         """Whether anything of the pair was recorded."""

@@ -7,7 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tests.exchange.answers import Request, Response, error, json_answer
-from tests.exchange.candles import INTERVALS
+from tests.exchange.candles import INTERVALS, UNITS
+from tests.exchange.series import Series
 
 if TYPE_CHECKING:
     from tests.exchange.market import Market
@@ -57,6 +58,8 @@ class SimulatedRest:
 def symbol_entry(pair: Pair, now: int) -> dict[str, Any]:
     """One entry of exchangeInfo, in the shape since 2024 (`permissions` empty, `permissionSets` instead)."""
     status = pair.status_at(now)
+    series = Series(pair, len(pair.lives) - 1)
+    tick, step = (f"{units // UNITS}.{units % UNITS:08d}" for units in (series.tick, series.step))
     entry: dict[str, Any] = {
         "symbol": pair.symbol,
         "status": status,
@@ -77,18 +80,11 @@ def symbol_entry(pair: Pair, now: int) -> dict[str, Any]:
         "isSpotTradingAllowed": status == "TRADING",
         "isMarginTradingAllowed": False,
         "filters": [
-            {
-                "filterType": "PRICE_FILTER",
-                "minPrice": "0.00000001",
-                "maxPrice": "922327.00000000",
-                "tickSize": "0.00000001",
-            },
-            {"filterType": "LOT_SIZE", "minQty": "0.00000001", "maxQty": "9000000.00000000", "stepSize": "0.00000001"},
+            {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "922327.00000000", "tickSize": tick},
+            {"filterType": "LOT_SIZE", "minQty": step, "maxQty": "9000000000.00000000", "stepSize": step},
         ],
         "permissions": [],
-        "permissionSets": [["SPOT", "LEVERAGED"]]
-        if pair.leveraged
-        else [["SPOT", "MARGIN", "TRD_GRP_004", "TRD_GRP_005"]],
+        "permissionSets": [["SPOT", "LEVERAGED"] if pair.leveraged else ["SPOT", "MARGIN", "TRD_GRP_004"]],
         "defaultSelfTradePreventionMode": "EXPIRE_MAKER",
         "allowedSelfTradePreventionModes": ["EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"],
     }

@@ -17,6 +17,7 @@ from tests.exchange.server import Server
 from tests.exchange.state import Options, State, moment
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime, timedelta
     from types import TracebackType
 
@@ -32,7 +33,8 @@ class Exchange:
 
     `now` (a datetime or ISO text, UTC) sets its clock and lets it stand still, or run on with `ticking`; without it the
     machine's clock counts. `process=True` runs it in a process of its own, so that it does not share this one's
-    interpreter lock.
+    interpreter lock; there, `prebuild` orders (SYMBOLS:INTERVALS:START:END[:daily], dates) build archive files before it
+    listens.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Exchange:
         weight_clock: str = "wall",
         latency: float = 0.0,
         cache: Path | str | None = None,
+        prebuild: Sequence[str] = (),
         port: int = 0,
         process: bool = False,
     ) -> None:
@@ -60,6 +63,7 @@ class Exchange:
             cache=Path(cache) if cache else None,
         )
         self.port = port
+        self.prebuild = tuple(prebuild)
         self._process = process
         self._child: subprocess.Popen[str] | None = None
         self._thread: threading.Thread | None = None
@@ -130,6 +134,18 @@ class Exchange:
         """Change an old hour: `volume_percent`, `high_ticks`, `at` (a moment of its clock; default now), `archive`."""
         text = open_time if isinstance(open_time, str) else open_time.isoformat()
         self.control("POST", "revise", {"symbol": symbol, "open_time": text, **how})
+
+    def change_pair(self, symbol: str, **how: Any) -> None:
+        """`listed`, `delisted`, `relisted` (ISO hours), `status`, `price`, `holes` (pairs of ISO hours) of a pair."""
+        self.control("POST", "pair", {"symbol": symbol, **how})
+
+    def add_outage(self, start: str, end: str) -> None:
+        """A further outage of the whole exchange (ISO hours)."""
+        self.control("POST", "outage", {"start": start, "end": end})
+
+    def show_recorded_info(self, name: str | None) -> None:
+        """Let a replay answer exchangeInfo with a recorded answer as a whole, such as `live_2022-12-03`."""
+        self.control("POST", "exchange_info", {"recorded": name})
 
     def weight(self, **change: Any) -> dict[str, Any]:
         """Read or change the weight: `limit`, `used`, `patience`, `ban_seconds`, `next_minute` (minutes pass)."""
@@ -212,6 +228,7 @@ class Exchange:
         command += ["--ticking"] if options.ticking else []
         command += ["--replay", str(options.replay)] if options.replay else []
         command += ["--cache", str(options.cache)] if options.cache else []
+        command += [word for order in self.prebuild for word in ("--prebuild", order)]
         command += ["--extended", str(options.extended), "--weight-limit", str(options.weight_limit)]
         command += ["--weight-clock", options.weight_clock, "--latency-ms", str(options.latency * 1000)]
         self._child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)

@@ -19,7 +19,7 @@ from tests.exchange.answers import REST_KINDS, Request, Response, json_answer
 if TYPE_CHECKING:
     from tests.exchange.state import State
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _REASONS = {int(status): status.phrase for status in HTTPStatus} | {418: "I'm a teapot"}
 _HEAD_LIMIT = 64 << 10
@@ -70,7 +70,11 @@ class Server:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One request; whether the connection stays open."""
         head = await reader.readuntil(b"\r\n\r\n")
-        request = await _read(head, reader)
+        try:
+            request = await _read(head, reader)
+        except ValueError:
+            writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            return False
         if request.path.startswith("/control/"):
             await self._send(writer, request, control.answer(request, self._state))
             return True
@@ -88,7 +92,7 @@ class Server:
             else:
                 response = state.answer(request, rule)
         except Exception:
-            logging.getLogger(__name__).exception("No answer to %s", request.target)
+            logger.exception("No answer to %s", request.target)
             response = json_answer({"error": "The simulated exchange failed; see its output."}, 500)
         try:
             sent, stays = await self._deliver(reader, writer, request, response)

@@ -14,7 +14,7 @@ from tests.exchange.answers import REST_KINDS, Request, Response, error, no_such
 from tests.exchange.archive import Archive, Edition, FileName, SimulatedArchive, build_zip, checksum_line
 from tests.exchange.faults import Faults, Rule
 from tests.exchange.files import FileStore, Stored
-from tests.exchange.market import RECORDED_REVISION, Market, Revision
+from tests.exchange.market import Market
 from tests.exchange.replay import Replay
 from tests.exchange.weight import WeightCounter
 
@@ -109,13 +109,14 @@ class State:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.market: Market | None = None
+        self.replay: Replay | None = None
         self.archive: Archive
         self._first_now: datetime | None
         self.source: rest.RestSource
         if options.replay is not None:
-            replay = Replay(options.replay)
-            self.archive, self.source = replay, replay
-            self._first_now = options.now or replay.now
+            self.replay = Replay(options.replay)
+            self.archive, self.source = self.replay, self.replay
+            self._first_now = options.now or self.replay.now
         else:
             self.market = Market(options.extended)
             self.archive, self.source = SimulatedArchive(self.market), rest.SimulatedRest(self.market)
@@ -134,7 +135,9 @@ class State:
         self.weight = WeightCounter(limit=self.options.weight_limit, clock=clock)
         self.latency = self.options.latency
         if self.market:
-            self.market.revisions = (RECORDED_REVISION,)
+            self.market.reset()
+        if self.replay:
+            self.replay.whole_info = None
 
     @property
     def now(self) -> int:
@@ -146,11 +149,12 @@ class State:
         self.log = RequestLog()
         self.weight.peak, self.weight.refused, self.weight.sent_while_banned = self.weight.used, 0, 0
 
-    def revise(self, revision: Revision) -> None:
-        """Let the exchange change an old candle."""
+    @property
+    def simulated(self) -> Market:
+        """The market, where candles may be changed."""
         if self.market is None:
-            raise ValueError("A replay changes nothing that was recorded: revise works on simulated candles only.")
-        self.market.revisions = (*self.market.revisions, revision)
+            raise ValueError("A replay changes nothing that was recorded: this works on simulated candles only.")
+        return self.market
 
     def needs_building(self, request: Request) -> bool:
         """Whether the answer takes long enough to be made beside the server's thread."""
@@ -198,7 +202,7 @@ class State:
         edition = self.archive.edition(name, self.now)
         if edition is None:
             return no_such_key(request.path)
-        headers = {"Last-Modified": formatdate(edition.modified, usegmt=True), "Accept-Ranges": "bytes"}
+        headers = {"Last-Modified": formatdate(edition.modified, usegmt=True)}
         if request.kind == "checksum":
             body = self._checksum(request, edition)
             return Response(200, body, "binary/octet-stream", headers | {"ETag": f'"{edition.etag[::-1]}"'})
