@@ -103,7 +103,8 @@ class Dater:
         since = max(last.listed_at, since - GRACE - timedelta(days=2))
         name, note = pair.exchange_symbol, dated.hole_note
         if pair.symbol in self.universe.reused_tickers:
-            holes = dividing_holes(self._holes(pair, since))
+            found = self._holes(pair, since)
+            holes = [hole for hole in found if hole.jumps] if earlier else dividing_holes(found)
             if holes:
                 self.reused.append(pair.symbol)
             elif not earlier:

@@ -103,7 +103,7 @@ def quiet_weeks(hook: BinanceHook, exchange_symbol: str, since: datetime) -> boo
 
 
 def dividing_holes(holes: Sequence[Hole]) -> list[Hole]:
-    """Which holes of a reused ticker lie between two assets: those with a jump, else the longest one."""
+    """Which holes lie between two assets of a ticker known to be reused: those with a jump, else the longest one."""
     jumps = [hole for hole in holes if hole.jumps]
     return jumps or sorted(holes, key=lambda hole: hole.stops_at - hole.resumes_at)[:1]
 

@@ -163,6 +163,29 @@ def test_a_ticker_is_followed_through_its_end_and_its_reuse(
     assert [row.listing_number for row in rows_of(market_conn, "LUNA")] == [1, 2]
 
 
+def test_a_later_suspension_of_a_reused_ticker_is_no_third_asset(
+    exchange: Exchange, market_conn: psycopg.Connection
+) -> None:
+    exchange.set_clock("2022-06-02T00:00:00Z")
+    sync(exchange, market_conn, symbols=["LUNA"])
+    exchange.set_clock("2023-06-02T00:00:00Z")
+    exchange.fault("hide", symbol="LUNAUSDT", start="2023-01-01T00:00:00Z", end="2023-01-09T00:00:00Z")
+    assert sync(exchange, market_conn, symbols=["LUNA"]).reused == ()
+    assert len(windows_of(market_conn, "LUNA")) == 2
+
+
+@pytest.mark.parametrize(("high", "pages_of_days"), [("1.4", 0), ("9", 1)])
+def test_one_page_of_weeks_tells_whether_days_must_be_searched_for_a_jump(
+    exchange: Exchange, market_conn: psycopg.Connection, high: str, pages_of_days: int
+) -> None:
+    monday = int(utc("2025-01-06").timestamp() * 1000)
+    weeks = [[monday + week * 604_800_000, "1", high, "0.9", "1.1", *["0"] * 7] for week in range(50)]
+    exchange.fault("status", status=200, kind="klines", interval="1w", body=json.dumps(weeks))
+    sync(exchange, market_conn, symbols=["S"])
+    assert exchange.count(kind="klines", symbol="SUSDT", interval="1w") == 1
+    assert exchange.count(kind="klines", symbol="SUSDT", interval="1d") == pages_of_days
+
+
 def test_a_suspended_pair_stays_one_listing(exchange: Exchange, market_conn: psycopg.Connection) -> None:
     report = sync(exchange, market_conn, symbols=["FTT", "CVC"])
     assert windows_of(market_conn, "FTT") == [(utc("2019-12-20 10:00"), None)]
