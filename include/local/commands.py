@@ -1,0 +1,151 @@
+"""What `make run`, `make stop` and `make status` do."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from rich.markup import escape
+
+from include.klines.errors import KlinesError
+from include.local import components, databases, lock, progress, report
+from include.local.airflow_api import AirflowApi
+from include.local.airflow_home import SIMULATED_BANNER
+from include.local.load_run import DAG_ID, RUN_PREFIX, LoadRun
+from include.local.runtime import RECORD, Running, Runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+    from include.local.load_request import RunRequest
+    from include.local.state import State
+
+
+def run(state: State, request: RunRequest, console: Console) -> int:
+    """Bring everything up, load, report. Returns 0 only if every lane succeeded; Airflow stays up."""
+    state.prepare()
+    with lock.hold(state.lock, "run"):
+        runtime = Runtime(state, lambda text: console.print(escape(text), soft_wrap=True))
+        running = None
+        try:
+            running = runtime.up(request, DAG_ID)
+            return _load(runtime, running, request, console)
+        except BaseException as error:
+            with _uninterrupted():
+                _give_up(runtime, running, error, console)
+            raise
+
+
+def stop(state: State, console: Console) -> int:
+    """End everything of ours, a running `make run` first."""
+    if not state.exists():
+        console.print("Nothing runs: `make run` was never started here.")
+        return 0
+    lock.interrupt_holder(state.lock)
+    with lock.hold(state.lock, "stop"):
+        ended = Runtime(state, console.print).down()
+    console.print(f"Stopped; {ended} processes ended." if ended else "Nothing was running.")
+    return 0
+
+
+def status(state: State, console: Console) -> int:
+    """What runs, where, what the last load did, and what is stored. Returns 1 where something is down."""
+    if not state.exists():
+        console.print("Nothing runs: `make run` was never started here.")
+        return 1
+    runtime = Runtime(state, console.print)
+    record = state.read(RECORD)
+    simulated = bool(record.get("simulated"))
+    if simulated:
+        _banner(console)
+    names = [*components.AIRFLOW, *([components.EXCHANGE] if simulated else [])]
+    found = {name: runtime.processes.find(name) for name in names}
+    for name, process in found.items():
+        console.print(f"{name:20} {'process ' + str(process.pid) if process else 'not running'}")
+    server = databases.embedded_server(state)
+    if record.get("embedded"):
+        console.print(
+            f"{'PostgreSQL':20} {f'process {server.pid()}, port {server.port}' if server.pid() else 'not running'}"
+        )
+    up = all(found.values()) and (server.pid() is not None or not record.get("embedded"))
+    if up:
+        api = AirflowApi(int(record["port"]), state.ui_password()[0])
+        _show_last_run(api, console)
+        _show_addresses(state, api, console, None)
+        with psycopg.connect(record["market"], autocommit=True) as conn:
+            report.show_coverage(console, report.coverage(conn), "Stored")
+    return 0 if up else 1
+
+
+def _load(runtime: Runtime, running: Running, request: RunRequest, console: Console) -> int:
+    simulated = running.exchange.simulated
+    prefix = "[yellow]SIMULATED[/yellow] " if simulated else ""
+    if simulated:
+        _banner(console)
+    if runtime.end_runs(running.api, "interrupted; a later `make run` goes on", dag_id=DAG_ID, prefix=RUN_PREFIX):
+        console.print("an interrupted load was found: this one goes on where it stopped")
+    with psycopg.connect(running.market, autocommit=True) as conn:
+        load = LoadRun.trigger(running.api, conn, request.params)
+        last = progress.follow(load, console, prefix, lambda: runtime.processes.check(components.AIRFLOW))
+        scope = load.scope()
+        if scope:
+            span = (datetime.fromisoformat(scope["start"]), datetime.fromisoformat(scope["end"]))
+            rows = report.coverage(conn, scope["symbols"], scope["timeframes"], span)
+            report.show_coverage(console, rows, "SIMULATED candles" if simulated else "Stored")
+            if rows and last.state == "success":
+                best = next((row for row in rows if (row["symbol"], row["timeframe"]) == ("BTC", "1h")), rows[0])
+                report.show_first_rows(console, running.market, best, span[0])
+        report.show_changes(console, last)
+        failures = load.failures() if last.state != "success" else []
+    if last.state != "success":
+        report.show_failures(console, failures)
+    _show_addresses(runtime.state, running.api, console, running.new_password)
+    return 0 if last.state == "success" and not last.lanes_failed else 1
+
+
+def _give_up(runtime: Runtime, running: Running | None, error: BaseException, console: Console) -> None:
+    """Leave nothing running, whatever happened; the terminal may be gone already."""
+    with suppress(OSError):
+        console.print("\nstopping …")
+    if running is not None and isinstance(error, KeyboardInterrupt):
+        with suppress(KlinesError):  # the next run ends it, if this one cannot
+            runtime.end_runs(running.api, "stopped by Ctrl-C", dag_id=DAG_ID, prefix=RUN_PREFIX)
+    runtime.down()
+    with suppress(OSError):
+        console.print("everything is stopped")
+
+
+def _show_last_run(api: AirflowApi, console: Console) -> None:
+    answer = api.get(f"dags/{DAG_ID}/dagRuns", limit=1, order_by="-run_after") or {}
+    runs: list[dict[str, Any]] = answer.get("dag_runs") or []
+    for last in runs:
+        console.print(f"{'last load':20} {last['dag_run_id']}: {last['state']}", soft_wrap=True)
+
+
+def _show_addresses(state: State, api: AirflowApi, console: Console, new_password: str | None) -> None:
+    console.print(f"\nAirflow: {api.url}  user: admin  password: ", end="")
+    if new_password:
+        console.print(f"{escape(new_password)}  (kept in {state.password_file})", soft_wrap=True)
+    else:
+        console.print(f"in {state.password_file}", soft_wrap=True)
+
+
+def _banner(console: Console) -> None:
+    console.rule(f"[yellow]{SIMULATED_BANNER}[/yellow]", style="yellow")
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Nobody stops the stopping: Ctrl-C and friends wait until it is done."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

@@ -1,0 +1,162 @@
+"""Where candles and Airflow's metadata live: the embedded server, or the server that MARKET_DB_URL names.
+
+With MARKET_DB_URL the candles go into that very database, simulated ones into `market_sim` beside it, and Airflow's
+metadata into `<name>_airflow` beside it. Where the role may not create that, the metadata stay in the embedded server.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
+
+import psycopg
+from psycopg import sql as compose
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from include.klines import sql
+from include.klines.errors import MigrationError
+from include.klines.migrate import migrate
+from include.local.errors import LocalRunError
+from include.local.postgres import PostgresServer
+from include.local.postgres_folder import postgres_folder
+
+if TYPE_CHECKING:
+    from include.local.state import State
+
+MARKET = "market"
+SIMULATED = "market_sim"
+METADATA = "airflow"
+WRITER = "market_writer"
+READER = "backtester"
+
+
+@dataclass(frozen=True)
+class Databases:
+    """Addresses in libpq's key=value form; `server` is None where no embedded server is needed."""
+
+    market: str
+    metadata: str
+    server: PostgresServer | None
+
+    def describe(self) -> str:
+        """Where the candles go, in a few words without a password."""
+        target = conninfo_to_dict(self.market)
+        where = f"database {target.get('dbname')} on {target.get('host')}:{target.get('port', 5432)}"
+        if self.server is None:
+            return f"{where} (MARKET_DB_URL)"
+        binaries = self.server.binaries
+        return f"{where}, PostgreSQL {binaries.major} ({binaries.origin})"
+
+    @property
+    def metadata_url(self) -> str:
+        """The metadata database for SQLAlchemy."""
+        return sqlalchemy_url(self.metadata)
+
+
+def embedded_server(state: State) -> PostgresServer:
+    """The embedded server of this folder, not started."""
+    port = state.read("postgres").get("port")
+    return PostgresServer(postgres_folder(state), state.secrets().postgres, preferred_port=port)
+
+
+def prepare(state: State, market_url: str | None, *, simulated: bool) -> Databases:
+    """Start what is needed, create roles and databases, migrate the market database, and give it to its exchange."""
+    if market_url:
+        databases = _given(state, market_url, simulated=simulated)
+    else:
+        databases = _embedded(state, start(state), SIMULATED if simulated else MARKET)
+    _migrate(databases.market, "simulated" if simulated else "binance")
+    return databases
+
+
+def start(state: State) -> PostgresServer:
+    """Start the embedded server and remember its port."""
+    server = embedded_server(state)
+    server.start()
+    state.write("postgres", {"port": server.port, "major": server.binaries.major, "origin": server.binaries.origin})
+    return server
+
+
+def sqlalchemy_url(conninfo: str) -> str:
+    """The address for SQLAlchemy with psycopg2, further libpq options included."""
+    options = conninfo_to_dict(conninfo)
+    user, password = (quote(str(options.pop(name, "") or ""), safe="") for name in ("user", "password"))
+    host, port = options.pop("host", "localhost"), options.pop("port", 5432)
+    database = quote(str(options.pop("dbname", user)), safe="")
+    login = f"{user}:{password}@" if user else ""
+    query = f"?{urlencode(options)}" if options else ""
+    return f"postgresql+psycopg2://{login}{host}:{port}/{database}{query}"
+
+
+def _embedded(state: State, server: PostgresServer, market: str) -> Databases:
+    secrets = state.secrets()
+    passwords = {METADATA: secrets.airflow, WRITER: secrets.market_writer, READER: secrets.backtester}
+    with psycopg.connect(server.dsn("postgres"), autocommit=True) as conn:
+        roles = {name for (name,) in conn.execute("SELECT rolname FROM pg_roles")}
+        for role in passwords.keys() - roles:
+            statement = compose.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
+            conn.execute(statement.format(compose.Identifier(role), compose.Literal(passwords[role])))
+        _create_database(conn, METADATA, METADATA)
+        _create_database(conn, market, WRITER)
+    return Databases(
+        market=make_conninfo(server.dsn(market, WRITER, secrets.market_writer)),
+        metadata=make_conninfo(server.dsn(METADATA, METADATA, secrets.airflow)),
+        server=server,
+    )
+
+
+def _given(state: State, market_url: str, *, simulated: bool) -> Databases:
+    try:
+        given = conninfo_to_dict(market_url)
+        market = make_conninfo(**given)  # type: ignore[arg-type]  # libpq's options are all text
+        with psycopg.connect(market, autocommit=True, connect_timeout=10) as conn:
+            name = conn.info.dbname
+            metadata = f"{name}_airflow"
+            if simulated:
+                market = make_conninfo(market, dbname=SIMULATED)
+                _create_database(conn, SIMULATED)
+            try:
+                _create_database(conn, metadata)
+            except psycopg.errors.InsufficientPrivilege:
+                return Databases(market, *_metadata_of_embedded(state))
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise LocalRunError(
+            f"The role of MARKET_DB_URL may not create the database {SIMULATED}: create it for that role, "
+            "or use EXCHANGE=binance."
+        ) from error
+    except psycopg.Error as error:
+        raise LocalRunError(f"MARKET_DB_URL cannot be used: {str(error).strip()}") from error
+    return Databases(market, make_conninfo(market, dbname=metadata), None)
+
+
+def _metadata_of_embedded(state: State) -> tuple[str, PostgresServer]:
+    embedded = _embedded(state, server := start(state), SIMULATED)
+    return embedded.metadata, server
+
+
+def _create_database(conn: psycopg.Connection, name: str, owner: str | None = None) -> None:
+    found = conn.execute("SELECT FROM pg_database WHERE datname = %(name)s::text", {"name": name}).fetchone()
+    if found is not None:
+        return
+    statement = compose.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0").format(compose.Identifier(name))
+    if owner:
+        statement += compose.SQL(" OWNER {}").format(compose.Identifier(owner))
+    conn.execute(statement)
+
+
+def _migrate(market: str, exchange: str) -> None:
+    try:
+        with psycopg.connect(market, autocommit=True, connect_timeout=10) as conn:
+            migrate(conn)
+            conn.execute(sql.load("local/name_database").encode(), {"exchange": exchange})
+            row = conn.execute(sql.load("local/database_exchange").encode()).fetchone()
+            name = conn.info.dbname
+    except (psycopg.Error, MigrationError) as error:
+        raise LocalRunError(f"The market database cannot be brought up to date: {str(error).strip()}") from error
+    if row is None or row[0] != exchange:
+        held = row[0] if row else "no"
+        raise LocalRunError(
+            f"The database {name} holds {held} candles, and this run would write {exchange} ones: "
+            "name another database in MARKET_DB_URL, or choose another EXCHANGE."
+        )

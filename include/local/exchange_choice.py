@@ -1,0 +1,98 @@
+"""EXCHANGE=auto|binance|simulated|http://host:port: which exchange a run uses, and into which database it may write."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TooLate
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+import requests
+
+from include.klines.errors import InvalidRequest
+from include.local.errors import LocalRunError
+
+BINANCE_REST = "https://data-api.binance.vision"
+BINANCE_ARCHIVE = "https://data.binance.vision"
+BINANCE_LIST = "https://s3-ap-northeast-1.amazonaws.com/data.binance.vision"
+PROBE_TIMEOUT = (3.05, 5)
+PROBE_SECONDS = 12
+AS_BINANCE = "EXCHANGE=simulated tries the system without it"
+
+
+@dataclass(frozen=True)
+class ExchangeChoice:
+    """The addresses of a run's exchange. For the simulated one they are filled in when it runs."""
+
+    kind: Literal["binance", "simulated", "server"]
+    rest_url: str
+    archive_url: str
+    archive_list_url: str
+    reason: str = ""
+
+    @property
+    def simulated(self) -> bool:
+        """Whether candles are invented: they go into `market_sim`."""
+        return self.kind == "simulated"
+
+    def at(self, url: str) -> ExchangeChoice:
+        """The same choice with REST, archive and listing at one address."""
+        return ExchangeChoice(self.kind, url, url, url, self.reason)
+
+
+BINANCE = ExchangeChoice("binance", BINANCE_REST, BINANCE_ARCHIVE, BINANCE_LIST)
+
+
+def choose(asked: str) -> ExchangeChoice:
+    """Decide for `asked`; probes Binance where it must. Raises InvalidRequest or, for binance, LocalRunError."""
+    if asked == "simulated":
+        return ExchangeChoice("simulated", "", "", "", "EXCHANGE=simulated asks for it")
+    if asked in ("auto", "binance"):
+        trouble = why_unreachable()
+        if trouble is None:
+            return BINANCE
+        if asked == "binance":
+            raise LocalRunError(f"Binance cannot be used from here: {trouble}. Try later; {AS_BINANCE}.")
+        return ExchangeChoice("simulated", "", "", "", f"Binance cannot be used from here: {trouble}")
+    parts = urlsplit(asked)
+    if parts.scheme in ("http", "https") and parts.hostname:
+        url = asked.rstrip("/")
+        trouble = _ask(f"{url}/api/v3/ping")
+        if trouble:
+            raise LocalRunError(f"EXCHANGE={asked} cannot be used: {trouble}.")
+        return ExchangeChoice("server", url, url, url)
+    raise InvalidRequest(
+        f"EXCHANGE is {asked!r}, but must be auto, binance, simulated or an address such as http://host:port."
+    )
+
+
+def why_unreachable(rest: str = BINANCE_REST) -> str | None:
+    """Why Binance's market data cannot be had from here, or None; slow name servers delay it by 12 s at most."""
+    pool = ThreadPoolExecutor(max_workers=1)
+    try:
+        return pool.submit(_ask, f"{rest}/api/v3/ping").result(timeout=PROBE_SECONDS)
+    except TooLate:
+        return f"{urlsplit(rest).hostname} gave no answer in {PROBE_SECONDS} s"
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _ask(url: str) -> str | None:
+    host = urlsplit(url).netloc
+    try:
+        answer = requests.get(url, timeout=PROBE_TIMEOUT, allow_redirects=False)
+    except requests.exceptions.Timeout:
+        return f"{host} gave no answer in time"
+    except requests.exceptions.ProxyError:
+        return f"the proxy of this machine does not let {host} through"
+    except requests.exceptions.SSLError:
+        return f"the certificate of {host} is not accepted"
+    except requests.exceptions.RequestException as error:
+        unknown = "resol" in str(error) or "getaddrinfo" in str(error)
+        return f"the name {host} is not known here (no network?)" if unknown else f"no connection to {host}"
+    if answer.status_code == 451:
+        return f"{host} does not serve this country (451)"
+    if not answer.ok or not answer.text.strip().startswith("{"):
+        return f"{host} answered {answer.status_code} to a ping"
+    return None

@@ -1,0 +1,64 @@
+"""The words after `make run`: NAME=value pairs, checked before anything starts."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from include.klines.errors import InvalidRequest
+from include.klines.params import LAST_DAY, validate_load_request
+
+LISTS = ("SYMBOLS", "TIMEFRAMES")
+TEXTS = ("TIER", "START", "END", "SOURCE")
+NUMBERS = ("LIMIT",)
+RUN = ("EXCHANGE", "MARKET_DB_URL")
+KNOWN = (*LISTS, *TEXTS, *NUMBERS, *RUN)
+DEFAULT_SYMBOLS = ["BTC", "ETH"]
+DEFAULT_TIMEFRAMES = ["1h", "1d"]
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What `make run` shall do: the exchange, the market database if one is given, and the params of the load."""
+
+    exchange: str
+    exchange_given: bool
+    market_url: str | None
+    params: dict[str, Any]
+
+
+def parse(arguments: list[str], environment: dict[str, str]) -> RunRequest:
+    """Read NAME=value pairs; EXCHANGE and MARKET_DB_URL may come from the environment. Raises InvalidRequest."""
+    values = {name: environment[name].strip() for name in RUN if environment.get(name, "").strip()}
+    for argument in arguments:
+        name, separator, value = argument.partition("=")
+        if not separator or name not in KNOWN:
+            near = difflib.get_close_matches(name.upper(), KNOWN, 1)
+            hint = f"did you mean {near[0]}=…?" if near else f"known are {', '.join(KNOWN)}."
+            raise InvalidRequest(f"{argument!r} is not understood: {hint}")
+        if value.strip():
+            values[name] = value.strip()
+    params = _params(values)
+    # Airflow checks again with the exchange's clock; here a wrong clock of this machine must not refuse the past.
+    clock = max(datetime.now(UTC), datetime.combine(LAST_DAY, datetime.min.time(), UTC) + timedelta(days=2))
+    validate_load_request(params, clock=clock)
+    asked = values.get("EXCHANGE", "auto")
+    return RunRequest(asked, asked != "auto", values.get("MARKET_DB_URL"), params)
+
+
+def _params(values: dict[str, str]) -> dict[str, Any]:
+    params: dict[str, Any] = {name.lower(): values[name] for name in TEXTS if name in values}
+    for name in LISTS:
+        if name in values:
+            params[name.lower()] = [part.strip() for part in values[name].split(",") if part.strip()]
+    for name in NUMBERS:
+        if name in values:
+            params[name.lower()] = int(values[name]) if values[name].isdigit() else values[name]
+    params.setdefault("timeframes", DEFAULT_TIMEFRAMES)
+    if not params.keys() & {"symbols", "tier", "limit"}:
+        params["symbols"] = DEFAULT_SYMBOLS
+    if "symbols" in params:
+        params["symbols"] = [symbol.upper() for symbol in params["symbols"]]
+    return params

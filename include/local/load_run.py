@@ -1,0 +1,172 @@
+"""One run of klines_initial_load, from its trigger to its end, as seen from outside."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from include.klines import sql
+from include.klines.intervals import parse_timeframe
+from include.local.errors import LocalRunError
+
+if TYPE_CHECKING:
+    from include.local.airflow_api import AirflowApi
+
+DAG_ID = "klines_initial_load"
+RUN_PREFIX = "make_run__"
+PLAN_TASK = "make_lanes"
+SCOPE_TASK = "choose_scope"
+LANE_TASK = "load_lane"
+FINISHED = ("success", "failed", "upstream_failed", "skipped", "removed")
+OVER = ("success", "failed")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A window or a task that did not work, with the reason; `task` failures have no window."""
+
+    what: str
+    reason: str
+
+
+@dataclass
+class Snapshot:
+    """Where the run stands. Candles `expected` is an upper bound: what is stored already is not transferred again."""
+
+    state: str = "queued"
+    step: str = ""
+    lanes: int = 0
+    lanes_done: int = 0
+    lanes_failed: int = 0
+    lanes_waiting: int = 0
+    expected: int = 0
+    accounted: int = 0
+    windows: int = 0
+    fetched: int = 0
+    inserted: int = 0
+    revised: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    requests: int = 0
+    failures: list[Failure] = field(default_factory=list)
+
+
+class LoadRun:
+    """A triggered run; `snapshot` asks Airflow for the lanes and the database for the candles."""
+
+    def __init__(self, api: AirflowApi, conn: psycopg.Connection, run_id: str) -> None:
+        self.api = api
+        self.conn = conn
+        self.run_id = run_id
+        self._path = f"dags/{DAG_ID}/dagRuns/{run_id}"
+        self._sizes: dict[int, int] | None = None
+        self._last_failure = 0
+
+    @classmethod
+    def trigger(cls, api: AirflowApi, conn: psycopg.Connection, params: dict[str, Any]) -> LoadRun:
+        """Unpause the Dag and start a run with these params."""
+        api.patch(f"dags/{DAG_ID}", {"is_paused": False}, update_mask=["is_paused"])
+        run_id = f"{RUN_PREFIX}{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": params, "note": "started by `make run`"}
+        if api.post(f"dags/{DAG_ID}/dagRuns", body) is None:
+            raise LocalRunError(f"Airflow has a run {run_id} already: try again.")
+        return cls(api, conn, run_id)
+
+    def snapshot(self) -> Snapshot:
+        """The run's state now; `failures` holds the windows that failed since the last snapshot."""
+        found = Snapshot(state=self.api.get(self._path)["state"])
+        instances = self.api.pages(f"{self._path}/taskInstances", "task_instances")
+        lanes = [task for task in instances if task["task_id"] == LANE_TASK and task["map_index"] >= 0]
+        states = Counter(str(task["state"]) for task in lanes)
+        found.step = ", ".join(
+            task["task_id"] for task in instances if task["state"] == "running" and task["task_id"] != LANE_TASK
+        )
+        sizes = self._lane_sizes() if lanes else {}
+        found.lanes = len(lanes)
+        found.lanes_done = states["success"]
+        found.lanes_failed = states["failed"] + states["upstream_failed"]
+        found.lanes_waiting = states["up_for_retry"]
+        found.expected = sum(sizes.values())
+        counts = self._row("report/run_progress", {})
+        for name in ("windows", "fetched", "inserted", "revised", "unchanged", "rejected", "requests"):
+            setattr(found, name, counts[name])
+        finished = sum(sizes.get(task["map_index"], 0) for task in lanes if task["state"] in FINISHED)
+        found.accounted = min(max(finished, found.fetched), found.expected)
+        found.failures = self._new_failures()
+        return found
+
+    def failures(self) -> list[Failure]:
+        """Why the run failed: the windows that nobody loaded, then failed tasks and the last line of their logs."""
+        windows = [_window_failure(row) for row in self._rows("report/run_failures", {"after": 0})]
+        failed = self.api.pages(f"{self._path}/taskInstances", "task_instances", state=["failed"])
+        named = {row.what for row in windows}
+        tasks = [
+            Failure(_task_name(task), self._reason(task))
+            for task in sorted(failed, key=lambda task: (task["end_date"] or "", task["map_index"]))
+            if not (task["task_id"] == LANE_TASK and any(_lane_name(task) in name for name in named))
+        ]
+        return windows + tasks[:20]
+
+    def scope(self) -> dict[str, Any] | None:
+        """Symbols, timeframes, start and end that the run settled on; None where it did not come so far."""
+        scope = self._xcom(SCOPE_TASK)
+        return scope if isinstance(scope, dict) else None
+
+    def wait(self, seconds: float) -> None:
+        """Let the run go on for a while."""
+        time.sleep(seconds)
+
+    def _new_failures(self) -> list[Failure]:
+        rows = self._rows("report/run_failures", {"after": self._last_failure})
+        self._last_failure = max([self._last_failure, *(row["id"] for row in rows)])
+        return [_window_failure(row) for row in rows]
+
+    def _lane_sizes(self) -> dict[int, int]:
+        if self._sizes is None:
+            lanes = self._xcom(PLAN_TASK) or []
+            self._sizes = {index: sum(map(_candles, lane["series"])) for index, lane in enumerate(lanes)}
+        return self._sizes
+
+    def _xcom(self, task_id: str) -> Any:
+        entry = self.api.get(f"{self._path}/taskInstances/{task_id}/xcomEntries/return_value", stringify="false")
+        return entry["value"] if entry else None
+
+    def _reason(self, task: dict[str, Any]) -> str:
+        path = f"{self._path}/taskInstances/{task['task_id']}/logs/{max(task['try_number'], 1)}"
+        log = self.api.get(path, map_index=task["map_index"], full_content="true") or {}
+        for event in reversed(log.get("content") or []):
+            for error in event.get("error_detail") or [] if isinstance(event, dict) else []:
+                return f"{error.get('exc_type')}: {error.get('exc_value')}"
+        return "its process ended without a word; the log in the UI may say more"
+
+    def _rows(self, name: str, binds: dict[str, Any]) -> list[dict[str, Any]]:
+        with self.conn.cursor(row_factory=psycopg.rows.dict_row) as cursor:
+            cursor.execute(sql.load(name).encode(), binds | {"dag_id": DAG_ID, "run_id": self.run_id})
+            return cursor.fetchall()
+
+    def _row(self, name: str, binds: dict[str, Any]) -> dict[str, Any]:
+        return self._rows(name, binds)[0]
+
+
+def _candles(series: dict[str, Any]) -> int:
+    timeframe = parse_timeframe(series["timeframe"])
+    spans = [(datetime.fromisoformat(start), datetime.fromisoformat(end)) for start, end in series["windows"]]
+    return sum((end - start) // timedelta(seconds=timeframe.seconds) for start, end in spans)
+
+
+def _window_failure(row: dict[str, Any]) -> Failure:
+    span = f"{row['window_start']:%Y-%m-%d %H:%M} to {row['window_end']:%Y-%m-%d %H:%M}"
+    return Failure(f"{row['symbol']} {row['timeframe']}, {span}", str(row["error"]))
+
+
+def _lane_name(task: dict[str, Any]) -> str:
+    return str(task.get("rendered_map_index") or task["map_index"])
+
+
+def _task_name(task: dict[str, Any]) -> str:
+    return f"{task['task_id']} {_lane_name(task)}" if task["map_index"] >= 0 else str(task["task_id"])
