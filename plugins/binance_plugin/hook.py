@@ -5,7 +5,6 @@ The hook adds no meaning: rows are as Binance sends them. Times in and out are a
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import threading
@@ -20,6 +19,7 @@ from binance_plugin.archive import ArchiveClient, ArchiveDownload
 from binance_plugin.budget import PATIENCE, Budget, UnsharedBudget, WeightBudget, weight_limit_of
 from binance_plugin.errors import BinanceError, BudgetUnavailable, MalformedAnswer
 from binance_plugin.listing import ArchiveKey, ListingClient
+from binance_plugin.probe import PATIENCE_OF_A_TEST, SYMBOL_FOR_LIMITS, describe, quick
 from binance_plugin.rest import RestClient
 from binance_plugin.settings import BinanceSettings
 from binance_plugin.stats import RequestStats
@@ -35,7 +35,6 @@ ROW_ITEMS = 12
 WEIGHTS = {"klines": 2, "exchange_info": 20, "time": 1}
 INTERVAL_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 INTERVAL = re.compile(r"([1-9]\d*)([smhdw])")
-SYMBOL_FOR_LIMITS = "BTCUSDT"  # a pair that always exists keeps the answer small
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 
@@ -71,6 +70,7 @@ class BinanceHook(BaseHook):
         self._sleep = sleep
         self._lock = threading.RLock()
         self._budget = budget
+        self._opened: WeightBudget | None = None
         self._settings: BinanceSettings | None = None
         self._rest_client: RestClient | None = None
         self._archive_client: ArchiveClient | None = None
@@ -90,8 +90,13 @@ class BinanceHook(BaseHook):
         settings: fields of BinanceSettings. Without `budget` no weight is counted and nothing is shared.
         """
         url = url.rstrip("/")
-        hook = cls(budget=budget or UnsharedBudget(url, sleep=sleep), sleep=sleep)
-        hook._settings = BinanceSettings(**({"rest_url": url, "archive_url": url, "archive_list_url": url} | settings))
+        addresses = {"rest_url": url, "archive_url": url, "archive_list_url": url}
+        return cls._of(BinanceSettings(**(addresses | settings)), budget or UnsharedBudget(url, sleep=sleep), sleep)
+
+    @classmethod
+    def _of(cls, settings: BinanceSettings, budget: Budget, sleep: Callable[[float], None]) -> BinanceHook:
+        hook = cls(budget=budget, sleep=sleep)
+        hook._settings = settings
         return hook
 
     @property
@@ -106,7 +111,7 @@ class BinanceHook(BaseHook):
         """The budget that this hook spends from."""
         with self._lock:
             if self._budget is None:
-                self._budget = self._shared_budget()
+                self._budget = self._opened = self._shared_budget()
             return self._budget
 
     def take_stats(self) -> RequestStats:
@@ -190,6 +195,10 @@ class BinanceHook(BaseHook):
         """The verified zip of a month ("2024-03") or a day ("2024-03-05")."""
         return self._archive().download(exchange_symbol, interval, period)
 
+    def archive_status(self) -> str:
+        """What the archive's address answers to a request for no file in particular."""
+        return self._archive().reachable()
+
     def archive_symbols(self, prefix: str = KLINES_PREFIX) -> Iterator[str]:
         """Every symbol that has files, delisted ones included, as the exchange writes it."""
         return self._listing().folders(prefix)
@@ -200,36 +209,24 @@ class BinanceHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether REST, archive and listing answer, and a sentence on how, or what to change; for Airflow's form."""
+        shared = None
         try:
-            return True, self._probe()
+            settings = quick(self.settings)
+            shared = self._shared_budget(patience=PATIENCE_OF_A_TEST) if self._budget is None else None
+            return True, describe(
+                lambda budget: self._of(settings, budget, self._sleep), settings, shared or self.budget
+            )
         except BinanceError as error:
             return False, str(error)
+        finally:
+            if shared is not None:
+                shared.close()
 
-    def _probe(self) -> str:
-        """One try of everything, quickly: this runs in a request of Airflow's API server."""
-        settings = dataclasses.replace(
-            self.settings, retries=0, request_interval=0.0, burst_size=0, timeout=min(self.settings.timeout, 10.0)
-        )
-        probe = BinanceHook(budget=self._budget or self._shared_budget(patience=2.0), sleep=self._sleep)
-        probe._settings = settings
-        note = ""
-        try:
-            probe.server_time()
-        except BudgetUnavailable as error:
-            note = f" Without the shared weight budget: {error}"
-            probe = BinanceHook(budget=UnsharedBudget(settings.rest_url, patience=2.0), sleep=self._sleep)
-            probe._settings = settings
-        started = time.monotonic()
-        off = (probe.server_time() - datetime.now(UTC)).total_seconds()
-        milliseconds = (time.monotonic() - started) * 1000
-        limit = weight_limit_of(probe.exchange_info([SYMBOL_FOR_LIMITS]))
-        archive = probe._archive().reachable()
-        listed = "symbols" if next(iter(probe.archive_symbols()), None) else "no symbol"
-        return (
-            f"{settings.rest_url} answers in {milliseconds:.0f} ms, its clock differs by {off:+.1f} s, its weight limit"
-            f" is {limit or 'not given'} a minute; the archive {settings.archive_url} answers ({archive}); the listing"
-            f" {settings.archive_list_url} names {listed}.{note}"
-        )
+    def close(self) -> None:
+        """Close the database connection of the budget that this hook opened itself; the next request opens another."""
+        with self._lock:
+            if self._opened is not None:
+                self._opened.close()
 
     def get_conn(self) -> BinanceHook:
         """The hook itself: HTTP has no connection to hand out."""

@@ -103,7 +103,7 @@ def token(url: str, process: subprocess.Popen[bytes], log: Path) -> str:
 
 
 @pytest.fixture
-def exchange(server: ScriptedServer) -> ScriptedServer:
+def answering(server: ScriptedServer) -> ScriptedServer:
     """A server with just what the test of a connection asks for."""
     server.answers(TIME, NOW)
     server.answers("/api/v3/exchangeInfo", exchange_info(1200))
@@ -120,7 +120,7 @@ def market_db(api_server: ApiServer, market_dsn: str) -> Iterator[None]:
         "connection_id": "market_db",
         "conn_type": "postgres",
         "host": parts["host"],
-        "port": int(parts["port"]),
+        "port": int(parts["port"] or 5432),
         "login": parts["user"],
         "password": parts["password"],
         "schema": parts["dbname"],
@@ -154,25 +154,25 @@ def test_the_form_has_a_field_for_every_setting(api_server: ApiServer, conn_type
 @pytest.mark.parametrize("conn_type", ["http", "binance"])
 @pytest.mark.usefixtures("market_db")
 def test_the_test_of_a_good_connection_says_what_answered(
-    api_server: ApiServer, exchange: ScriptedServer, market_dsn: str, conn_type: str
+    api_server: ApiServer, answering: ScriptedServer, market_dsn: str, conn_type: str
 ) -> None:
     extra = json.dumps({"request_interval": 0.2, "retries": 3})
-    works, message = api_server.test(conn_type=conn_type, host=exchange.url, password="kEy-7f3a9c", extra=extra)
+    works, message = api_server.test(conn_type=conn_type, host=answering.url, password="kEy-7f3a9c", extra=extra)
     assert works, message
-    assert f"{exchange.url} answers in" in message
+    assert f"{answering.url} answers in" in message
     assert "weight limit is 1200 a minute" in message
     assert "names symbols" in message
     assert "budget" not in message
     assert "kEy" not in message
-    assert exchange.requests[0].headers["x-mbx-apikey"] == "kEy-7f3a9c"
+    assert answering.requests[0].headers["x-mbx-apikey"] == "kEy-7f3a9c"
     assert row(market_dsn)["used"] == 22
     assert row(market_dsn)["weight_limit"] == 1200
 
 
 def test_the_test_works_without_the_market_database_and_says_so(
-    api_server: ApiServer, exchange: ScriptedServer
+    api_server: ApiServer, answering: ScriptedServer
 ) -> None:
-    works, message = api_server.test(conn_type="http", host=exchange.url)
+    works, message = api_server.test(conn_type="http", host=answering.url)
     assert works, message
     assert "connection market_db cannot be used" in message
 
@@ -188,21 +188,21 @@ def test_the_test_works_without_the_market_database_and_says_so(
 )
 @pytest.mark.usefixtures("market_db")
 def test_the_test_of_a_bad_connection_says_what_to_change(
-    api_server: ApiServer, exchange: ScriptedServer, connection: dict[str, Any], says: str
+    api_server: ApiServer, answering: ScriptedServer, connection: dict[str, Any], says: str
 ) -> None:
-    works, message = api_server.test(**({"conn_type": "http", "host": exchange.url} | connection))
+    works, message = api_server.test(**({"conn_type": "http", "host": answering.url} | connection))
     assert not works
     assert says in message
 
 
 @pytest.mark.usefixtures("market_db")
-def test_the_test_of_a_connection_obeys_a_ban(api_server: ApiServer, exchange: ScriptedServer) -> None:
-    exchange.answers(TIME, Reply(418, headers={"Retry-After": "3600"}))
+def test_the_test_of_a_connection_obeys_a_ban(api_server: ApiServer, answering: ScriptedServer) -> None:
+    answering.answers(TIME, Reply(418, headers={"Retry-After": "3600"}))
     for _ in range(2):
-        works, message = api_server.test(conn_type="http", host=exchange.url)
+        works, message = api_server.test(conn_type="http", host=answering.url)
         assert not works
         assert "bans" in message
-    assert len(exchange.requests) == 1
+    assert len(answering.requests) == 1
 
 
 def test_the_plugin_loader_sees_only_modules_that_register_a_plugin() -> None:
