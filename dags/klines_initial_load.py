@@ -64,6 +64,7 @@ def klines_initial_load() -> None:
     loaded = LoadLaneOperator.partial(
         task_id="load_lane",
         source="{{ params.source }}",
+        refresh="{{ params.refresh }}",
         pool=POOL,
         retry_policy=ExchangeRetryPolicy(),
         map_index_template="{{ task.lane['name'] }}",

@@ -60,6 +60,12 @@ def initial_load() -> dict[str, Param]:
             title="Source",
             description="auto: archive files first, REST for what they lack.",
         ),
+        "refresh": Param(
+            False,
+            type="boolean",
+            title="Fetch stored candles again",
+            description="Finds what Binance has revised since; each change is kept in market_data_revision.",
+        ),
     }
 
 

@@ -27,6 +27,11 @@ class SeriesPlan:
     def __str__(self) -> str:
         return f"{self.symbol} {self.timeframe}"
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """Symbol and timeframe, the series in market_data."""
+        return self.symbol, self.timeframe
+
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON; times in ISO 8601, UTC."""
         return {

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from binance_plugin.errors import Banned, BinanceError, Forbidden, GeoBlocked, RateLimited
+from binance_plugin.errors import Banned, BinanceError, BudgetUnavailable, Forbidden, GeoBlocked, RateLimited
 from include.klines import quality, sql
 from include.klines.errors import KlinesError, LoadError
 from include.klines.intervals import parse_timeframe
@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 
     from binance_plugin.hook import BinanceHook
     from include.klines.clock import ExchangeClock
+    from include.klines.ladder import Source
     from include.klines.lanes import Lane, SeriesPlan
 
 log = logging.getLogger(__name__)
 
-STOPS_THE_LANE = (Banned, RateLimited, GeoBlocked, Forbidden)
+STOPS_THE_LANE = (Banned, RateLimited, GeoBlocked, Forbidden, BudgetUnavailable)
 """What the next window would only run into again."""
 
 
@@ -51,14 +52,18 @@ class LaneReport:
 
 @dataclass(frozen=True)
 class LaneLoader:
-    """Loads lanes with one connection and one hook; `source` is auto, archive or rest."""
+    """Loads lanes with one connection and one hook.
+
+    source: auto, archive or rest. refresh: fetch what is stored again too, so that revisions are found.
+    """
 
     conn: psycopg.Connection
     hook: BinanceHook
     clock: ExchangeClock
     dag_id: str
     run_id: str
-    source: str = "auto"
+    source: Source = "auto"
+    refresh: bool = False
 
     def load(self, lane: Lane) -> LaneReport:
         """Load every missing window of the lane. Raises LoadError, after all was tried, where one could not be had."""
@@ -100,9 +105,10 @@ class LaneLoader:
             return
         binds = {"timeframe": series.timeframe, "window_start": start, "window_end": end}
         self.conn.execute(sql.load("load/ensure_partitions").encode(), binds)
-        rows = self.conn.execute(
-            sql.load("load/missing_windows").encode(), binds | {"symbol": series.symbol}
-        ).fetchall()
+        rows = [(start, end)]
+        if not self.refresh:
+            missing = sql.load("load/missing_windows").encode()
+            rows = self.conn.execute(missing, binds | {"symbol": series.symbol}).fetchall()
         for starts_at, ends_at in rows:
             yield from chunks(Window(starts_at, ends_at), timeframe_settings()[series.timeframe].chunk)
 

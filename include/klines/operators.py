@@ -22,15 +22,19 @@ class LoadLaneOperator(BaseSQLOperator):
 
     :param lane: a lane as JSON (`include.klines.lanes.Lane`); mapped, and named in the UI by its `name`
     :param source: auto, archive or rest
+    :param refresh: fetch what is stored again too, so that revisions are found
     """
 
-    template_fields: Sequence[str] = (*BaseSQLOperator.template_fields, "lane", "source")
+    template_fields: Sequence[str] = (*BaseSQLOperator.template_fields, "lane", "source", "refresh")
     ui_color = "#e6f0fa"
 
-    def __init__(self, *, lane: dict[str, Any], source: str = "auto", **kwargs: Any) -> None:
+    def __init__(
+        self, *, lane: dict[str, Any], source: str = "auto", refresh: bool | str = False, **kwargs: Any
+    ) -> None:
         super().__init__(conn_id=kwargs.pop("conn_id", MARKET_CONN_ID), **kwargs)
         self.lane = lane
         self.source = source
+        self.refresh = refresh
 
     def execute(self, context: Context) -> dict[str, str | int]:
         """Returns the counts of the lane; raises LoadError naming the windows that failed."""
@@ -48,7 +52,8 @@ class LoadLaneOperator(BaseSQLOperator):
                 clock=ExchangeClock.read(hook),
                 dag_id=context["dag"].dag_id,
                 run_id=context["run_id"],
-                source=self.source,
+                source=self.source,  # type: ignore[arg-type]  # checked by choose_scope
+                refresh=str(self.refresh) == "True",  # a template renders to text
             )
             return loader.load(Lane.from_json(self.lane)).to_json()
 

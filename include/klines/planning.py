@@ -56,7 +56,7 @@ def load_scope(hook: BinanceHook, conn: psycopg.Connection, request: LoadRequest
 
     Raises InvalidRequest, with the nearest names, for a symbol that nobody knows, and where nothing is left to load.
     """
-    report = sync_universe(hook, conn, symbols=request.symbols or None, tier=request.tier)
+    report = sync_universe(hook, conn, symbols=request.symbols or None, tier=request.tier, limit=request.limit)
     log.info("universe: %s", report.summary())
     symbols = select_symbols(
         fetch_listings(conn), tier=request.tier, symbols=request.symbols or None, limit=request.limit

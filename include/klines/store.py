@@ -104,9 +104,8 @@ def store_window(
         _run(conn, "load/lock_series", binds)
         counts = _write(conn, fetched, binds)
         quality.record_gaps(conn, [series.symbol], [series.timeframe], window, clock)
-        for source, holes in (("rest", fetched.empty_by_rest), ("archive", fetched.empty_by_archive)):
-            if holes:
-                quality.record_empty(conn, series.symbol, series.timeframe, list(holes), source, clock.date())
+        quality.record_empty(conn, *series.key, list(fetched.empty_by_rest), "rest", clock.date())
+        quality.record_empty(conn, *series.key, list(fetched.empty_by_archive), "archive", clock.date())
         if len(fetched.candles):
             first, last = fetched.candles.first_open, fetched.candles.last_open
             reach = {"first_timestamp": first, "last_timestamp": last, "inserted": counts.inserted}

@@ -33,7 +33,7 @@ class Exchange:
 
     `now` (a datetime or ISO text, UTC) sets its clock and lets it stand still, or run on with `ticking`; without it the
     machine's clock counts. `process=True` runs it in a process of its own, so that it does not share this one's
-    interpreter lock; there, `prebuild` orders (SYMBOLS:INTERVALS:START:END[:daily], dates) build archive files before it
+    interpreter lock; there, `prebuild` orders (SYMBOLS:INTERVALS:START:END[:daily], dates) build files before it
     listens.
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -23,17 +23,12 @@ def test_a_second_migration_does_nothing(empty_dsn: str) -> None:
 
 
 def test_two_who_start_at_once_apply_each_migration_once(empty_dsn: str) -> None:
-    applied: list[str] = []
-
-    def work() -> None:
+    def work(_: int) -> list[str]:
         with psycopg.connect(empty_dsn, autocommit=True) as conn:
-            applied.extend(migrate(conn))
+            return migrate(conn)
 
-    threads = [threading.Thread(target=work) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(3) as pool:
+        applied = [name for names in pool.map(work, range(3)) for name in names]
     assert sorted(applied) == [migration.name for migration in migrations()]
 
 

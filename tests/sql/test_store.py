@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -60,7 +60,8 @@ def conn(market_dsn: str) -> Iterator[psycopg.Connection]:
         prepare(connection)
         connection.execute("SELECT ensure_market_data_partitions('1h', %s, %s)", (DAY.start, DAY.end))
         connection.execute(
-            """INSERT INTO symbol_listing (symbol, exchange_symbol, base_asset, quote_asset, tier, status, listed_at, synced_at)
+            """INSERT INTO symbol_listing
+            (symbol, exchange_symbol, base_asset, quote_asset, tier, status, listed_at, synced_at)
             VALUES ('BTC', 'BTCUSDT', 'BTC', 'USDT', 'core', 'TRADING', '2017-08-17 04:00+00', now())"""
         )
         yield connection
@@ -180,17 +181,12 @@ def test_staging_is_empty_after_success_and_after_failure(conn: psycopg.Connecti
 
 
 def test_two_writers_of_one_window_take_turns(conn: psycopg.Connection, market_dsn: str) -> None:
-    outcomes: list[Counts] = []
-
-    def work() -> None:
+    def work(_: int) -> Counts:
         with psycopg.connect(market_dsn) as own:
-            outcomes.append(store_window(prepare(own), BTC, fetched(candles()), run=RUN, clock=CLOCK))
+            return store_window(prepare(own), BTC, fetched(candles()), run=RUN, clock=CLOCK)
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(work, range(4)))
     assert sorted(outcome.inserted for outcome in outcomes) == [0, 0, 0, 24]
     assert sorted(outcome.unchanged for outcome in outcomes) == [0, 24, 24, 24]
     assert table(conn, "historical_data_range")[0]["total_records"] == 24
@@ -231,19 +227,15 @@ def test_the_table_itself_refuses_a_time_off_the_grid(conn: psycopg.Connection) 
 
 
 def test_partitions_are_made_once_also_by_many_at_once(conn: psycopg.Connection, market_dsn: str) -> None:
-    made: list[int] = []
     span = (datetime(2021, 12, 31, 23, tzinfo=UTC), datetime(2022, 3, 1, tzinfo=UTC))
 
-    def make() -> None:
+    def make(_: int) -> int:
         with psycopg.connect(market_dsn, autocommit=True) as own:
             row = own.execute("SELECT ensure_market_data_partitions('1m', %s, %s)", span).fetchone()
-            made.append(row[0] if row else -1)
+            return row[0] if row else -1
 
-    threads = [threading.Thread(target=make) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(make, range(4)))
     assert sum(made) == 3
     names = {
         row[0]

@@ -102,9 +102,9 @@ BEGIN
         upper_bound := lower_bound + ('1 ' || period)::interval;
         partition := format('market_data_%s_%s', wanted, to_char(lower_bound, suffix));
         IF to_regclass(partition) IS NULL THEN
-            -- one maker at a time; attaching locks the parent for writers of none of its rows
+            -- One maker at a time, who looks again with a fresh snapshot; attaching keeps no writer out of the parent.
             PERFORM pg_advisory_xact_lock(hashtext('market_data partitions'));
-            IF to_regclass(partition) IS NULL THEN
+            IF NOT EXISTS (SELECT FROM pg_class WHERE relname = partition AND relnamespace = 'public'::regnamespace) THEN
                 EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', partition, 'market_data_' || wanted);
                 EXECUTE format(
                     'ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',

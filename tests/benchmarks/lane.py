@@ -1,0 +1,41 @@
+"""One lane as its task runs it, in a process of its own: `python -m tests.benchmarks.lane` with a JSON order on stdin.
+
+Prints {candles, seconds, megabytes}: candles stored, wall seconds from the first request on, peak resident memory.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from datetime import datetime
+
+import psycopg
+
+from binance_plugin.hook import BinanceHook
+from include.klines.clock import ExchangeClock
+from include.klines.database import prepare
+from include.klines.lanes import Lane, SeriesPlan
+from include.klines.loading import LaneLoader
+from include.klines.windows import Window
+
+
+def main() -> None:
+    """Load the series of the order one after the other and say what it took."""
+    order = json.load(sys.stdin)
+    window = Window(datetime.fromisoformat(order["start"]), datetime.fromisoformat(order["end"]))
+    series = tuple(SeriesPlan(name, f"{name}USDT", order["timeframe"], (window,)) for name in order["symbols"])
+    hook = BinanceHook.from_url(order["url"], request_interval=0.0, burst_pause=0.0)
+    with psycopg.connect(order["dsn"]) as conn:
+        prepare(conn)
+        started = time.perf_counter()
+        loader = LaneLoader(conn, hook, ExchangeClock.read(hook), "klines_initial_load", "benchmark", order["source"])
+        report = loader.load(Lane(" ".join(order["symbols"]), series))
+        seconds = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    json.dump({"candles": report.counts.inserted, "seconds": seconds, "megabytes": peak}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
