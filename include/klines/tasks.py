@@ -43,7 +43,7 @@ def publish_load_summary(scope: dict[str, Any], lanes: Sequence[Mapping[str, Any
     The note goes to the XCom `note`, from where the plugin run_notes puts it onto the run.
     """
     run_id, dag_id = context["run_id"], context["dag"].dag_id
-    reports = context["ti"].xcom_pull(task_ids="load_lane", map_indexes=None) or []
+    reports = [report for report in context["ti"].xcom_pull(task_ids=["load_lane"]) if report]
     done = {report["lane"] for report in reports}
     lost = [lane["name"] for lane in lanes if lane["name"] not in done]
     with market_connection() as conn:
