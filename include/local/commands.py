@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from rich.markup import escape
 
+from include.klines import quality, sql
 from include.klines.errors import KlinesError
+from include.klines.windows import Window
 from include.local import components, databases, lock, progress, report
 from include.local.airflow_api import AirflowApi
 from include.local.airflow_home import SIMULATED_BANNER
@@ -78,7 +80,7 @@ def status(state: State, console: Console) -> int:
         _show_last_run(api, console)
         _show_addresses(state, api, console, None)
         with psycopg.connect(record["market"], autocommit=True) as conn:
-            report.show_coverage(console, report.coverage(conn), "Stored")
+            report.show_coverage(console, _stored(conn), "Stored")
     return 0 if up else 1
 
 
@@ -94,12 +96,12 @@ def _load(runtime: Runtime, running: Running, request: RunRequest, console: Cons
         last = progress.follow(load, console, prefix, lambda: runtime.processes.check(components.AIRFLOW))
         scope = load.scope()
         if scope:
-            span = (datetime.fromisoformat(scope["start"]), datetime.fromisoformat(scope["end"]))
-            rows = report.coverage(conn, scope["symbols"], scope["timeframes"], span)
+            window = Window(datetime.fromisoformat(scope["start"]), datetime.fromisoformat(scope["end"]))
+            rows = quality.coverage(conn, scope["symbols"], scope["timeframes"], window)
             report.show_coverage(console, rows, "SIMULATED candles" if simulated else "Stored")
             if rows and last.state == "success":
-                best = next((row for row in rows if (row["symbol"], row["timeframe"]) == ("BTC", "1h")), rows[0])
-                report.show_first_rows(console, running.market, best, span[0])
+                best = next((row for row in rows if (row.symbol, row.timeframe) == ("BTC", "1h")), rows[0])
+                report.show_first_rows(console, running.market, best)
         report.show_changes(console, last)
         failures = load.failures() if last.state != "success" else []
     if last.state != "success":
@@ -133,6 +135,12 @@ def _show_addresses(state: State, api: AirflowApi, console: Console, new_passwor
         console.print(f"{escape(new_password)}  (kept in {state.password_file})", soft_wrap=True)
     else:
         console.print(f"in {state.password_file}", soft_wrap=True)
+
+
+def _stored(conn: psycopg.Connection) -> list[quality.SeriesCoverage]:
+    """The coverage of all series, from the first stored candle to the last."""
+    start, end = conn.execute(sql.load("local/stored_span").encode()).fetchone() or (None, None)
+    return quality.coverage(conn, None, None, Window(start, end)) if start and end else []
 
 
 def _banner(console: Console) -> None:

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import psycopg
+from psycopg.rows import dict_row
 
 from include.klines import sql
 from include.klines.intervals import parse_timeframe
 from include.local.errors import LocalRunError
 
 if TYPE_CHECKING:
+    import psycopg
+
     from include.local.airflow_api import AirflowApi
 
 DAG_ID = "klines_initial_load"
@@ -23,6 +25,7 @@ PLAN_TASK = "make_lanes"
 SCOPE_TASK = "choose_scope"
 LANE_TASK = "load_lane"
 FINISHED = ("success", "failed", "upstream_failed", "skipped", "removed")
+TROUBLED = ("up_for_retry", "failed")
 OVER = ("success", "failed")
 
 
@@ -65,7 +68,8 @@ class LoadRun:
         self.run_id = run_id
         self._path = f"dags/{DAG_ID}/dagRuns/{run_id}"
         self._sizes: dict[int, int] | None = None
-        self._last_failure = 0
+        self._told: set[Failure] = set()
+        self._tries_told: set[tuple[str, int, int]] = set()
 
     @classmethod
     def trigger(cls, api: AirflowApi, conn: psycopg.Connection, params: dict[str, Any]) -> LoadRun:
@@ -92,17 +96,18 @@ class LoadRun:
         found.lanes_failed = states["failed"] + states["upstream_failed"]
         found.lanes_waiting = states["up_for_retry"]
         found.expected = sum(sizes.values())
-        counts = self._row("report/run_progress", {})
-        for name in ("windows", "fetched", "inserted", "revised", "unchanged", "rejected", "requests"):
+        counts = self._rows("load/run_counts")[0]
+        for name in ("windows", "inserted", "revised", "unchanged", "rejected", "requests"):
             setattr(found, name, counts[name])
+        found.fetched = found.inserted + found.revised + found.unchanged
         finished = sum(sizes.get(task["map_index"], 0) for task in lanes if task["state"] in FINISHED)
         found.accounted = min(max(finished, found.fetched), found.expected)
-        found.failures = self._new_failures()
+        found.failures = self._new_failures(instances)
         return found
 
     def failures(self) -> list[Failure]:
         """Why the run failed: the windows that nobody loaded, then failed tasks and the last line of their logs."""
-        windows = [_window_failure(row) for row in self._rows("report/run_failures", {"after": 0})]
+        windows = [_window_failure(row) for row in self._rows("load/run_failures")]
         failed = self.api.pages(f"{self._path}/taskInstances", "task_instances", state=["failed"])
         named = {row.what for row in windows}
         tasks = [
@@ -121,10 +126,17 @@ class LoadRun:
         """Let the run go on for a while."""
         time.sleep(seconds)
 
-    def _new_failures(self) -> list[Failure]:
-        rows = self._rows("report/run_failures", {"after": self._last_failure})
-        self._last_failure = max([self._last_failure, *(row["id"] for row in rows)])
-        return [_window_failure(row) for row in rows]
+    def _new_failures(self, instances: list[dict[str, Any]]) -> list[Failure]:
+        """Windows that failed, and other tasks whose try failed, as they happen; each is told once."""
+        found = [_window_failure(row) for row in self._rows("load/run_failures")]
+        new = [failure for failure in found if failure not in self._told]
+        self._told.update(new)
+        for task in instances:
+            tried = (task["task_id"], task["map_index"], task["try_number"])
+            if task["state"] in TROUBLED and task["task_id"] != LANE_TASK and tried not in self._tries_told:
+                self._tries_told.add(tried)
+                new.append(Failure(_task_name(task), self._reason(task)))
+        return new
 
     def _lane_sizes(self) -> dict[int, int]:
         if self._sizes is None:
@@ -144,13 +156,10 @@ class LoadRun:
                 return f"{error.get('exc_type')}: {error.get('exc_value')}"
         return "its process ended without a word; the log in the UI may say more"
 
-    def _rows(self, name: str, binds: dict[str, Any]) -> list[dict[str, Any]]:
-        with self.conn.cursor(row_factory=psycopg.rows.dict_row) as cursor:
-            cursor.execute(sql.load(name).encode(), binds | {"dag_id": DAG_ID, "run_id": self.run_id})
+    def _rows(self, name: str) -> list[dict[str, Any]]:
+        with self.conn.cursor(row_factory=dict_row) as cursor:
+            cursor.execute(sql.load(name).encode(), {"dag_id": DAG_ID, "run_id": self.run_id})
             return cursor.fetchall()
-
-    def _row(self, name: str, binds: dict[str, Any]) -> dict[str, Any]:
-        return self._rows(name, binds)[0]
 
 
 def _candles(series: dict[str, Any]) -> int:
