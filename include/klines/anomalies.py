@@ -1,0 +1,95 @@
+"""Checks for implausible candles: each is a file of include/sql/quality/anomalies that selects what it finds.
+
+A check's first line is `-- severity: fail` (the candle is wrong) or `-- severity: warn` (a person should look).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from include.klines import sql
+from include.klines.errors import ConfigurationError
+from include.klines.settings import SQL_DIR
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    import psycopg
+
+    from include.klines.windows import Window
+
+FOLDER = SQL_DIR / "quality" / "anomalies"
+AT_MOST = 10_000
+"""So many findings of one check are kept in one measurement: whoever has more has one problem, not ten thousand."""
+
+Severity = Literal["fail", "warn"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One file: its name without the suffix, and how bad a finding is."""
+
+    name: str
+    severity: Severity
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """How many candles a check found; `truncated` where only AT_MOST of them were kept."""
+
+    name: str
+    severity: Severity
+    findings: int
+    truncated: bool
+
+
+def checks(folder: Path = FOLDER) -> list[Check]:
+    """Every check in order of its name; ConfigurationError where a file does not begin with its severity."""
+    return [Check(path.stem, _severity(path)) for path in sorted(folder.glob("*.sql"))]
+
+
+def check(
+    conn: psycopg.Connection, series: Sequence[tuple[str, str]], window: Window, clock: datetime
+) -> list[CheckResult]:
+    """Run every check over the series in `window` (best whole months: runs end at its borders) and keep the findings.
+
+    What a check found before and finds no longer is deleted. Part of the caller's transaction.
+    """
+    scope: dict[str, Any] = {
+        "symbols": [symbol for symbol, _ in series],
+        "timeframes": [timeframe for _, timeframe in series],
+        "range_start": window.start,
+        "range_end": window.end,
+    }
+    return [_run(conn, one, scope, clock) for one in checks()]
+
+
+def _run(conn: psycopg.Connection, one: Check, scope: dict[str, Any], clock: datetime) -> CheckResult:
+    cursor = conn.execute(sql.load(f"quality/anomalies/{one.name}").encode(), scope)
+    rows = cursor.fetchmany(AT_MOST)
+    symbols, timeframes, timestamps, details = (
+        (list(column) for column in zip(*rows, strict=True)) if rows else ([],) * 4
+    )
+    found = {
+        "check_name": one.name,
+        "severity": one.severity,
+        "clock": clock,
+        "found_symbols": symbols,
+        "found_timeframes": timeframes,
+        "found_timestamps": timestamps,
+        "found_details": details,
+    }
+    conn.execute(sql.load("quality/store_anomalies").encode(), scope | found)
+    return CheckResult(one.name, one.severity, cursor.rowcount, cursor.rowcount > len(rows))
+
+
+def _severity(path: Path) -> Severity:
+    first, _, _ = path.read_text(encoding="utf-8").partition("\n")
+    found = re.fullmatch(r"-- severity: (fail|warn)", first)
+    if found is None:
+        raise ConfigurationError(f"{path} must begin with the line '-- severity: fail' or '-- severity: warn'.")
+    return cast("Severity", found[1])

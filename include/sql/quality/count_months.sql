@@ -1,0 +1,95 @@
+-- Counts the candles of each calendar month that [range_start, range_end) touches and keeps the counts in data_quality. What is
+-- missing counts as unexplained until refresh_months.sql. The range of a month only grows: a day's increment adds a day.
+-- Binds: symbols, timeframes (text[]; entry i of both names a series), range_start, range_end, clock.
+-- Tables: data_quality (written), market_data, symbol_listing, historical_data_range. A second run changes nothing.
+WITH pieces AS MATERIALIZED (
+    SELECT
+        symbol,
+        timeframe,
+        step,
+        range_start,
+        range_end,
+        piece_start,
+        piece_end
+    FROM
+        expected_pieces(
+            %(symbols)s::text [],
+            %(timeframes)s::text [],
+            %(range_start)s::timestamptz,
+            %(range_end)s::timestamptz,
+            %(clock)s::timestamptz
+        )
+),
+
+counted AS (
+    SELECT
+        pieces.symbol,
+        pieces.timeframe,
+        pieces.range_start,
+        pieces.range_end,
+        sum(extract(EPOCH FROM pieces.piece_end - pieces.piece_start) / extract(EPOCH FROM pieces.step))::bigint AS expected,
+        sum(stored.candles)::bigint AS actual
+    FROM pieces
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS candles
+        FROM market_data AS candle
+        WHERE
+            candle.symbol = pieces.symbol
+            AND candle.timeframe = pieces.timeframe
+            AND candle.timeframe = ANY(%(timeframes)s::text [])
+            AND candle.timestamp >= pieces.piece_start
+            AND candle.timestamp < pieces.piece_end
+    ) AS stored
+    GROUP BY pieces.symbol, pieces.timeframe, pieces.range_start, pieces.range_end
+),
+
+outdated AS (
+    DELETE FROM data_quality AS quality
+    USING unnest(%(symbols)s::text [], %(timeframes)s::text []) AS series (symbol, timeframe)
+    WHERE
+        quality.symbol = series.symbol
+        AND quality.timeframe = series.timeframe
+        AND quality.period = 'month'
+        AND quality.date_range_start >= date_trunc('month', %(range_start)s::timestamptz, 'UTC')
+        AND quality.date_range_start < %(range_end)s::timestamptz
+        AND (quality.symbol, quality.timeframe, quality.date_range_start) NOT IN (
+            SELECT
+                counted.symbol,
+                counted.timeframe,
+                counted.range_start
+            FROM counted
+        )
+)
+
+INSERT INTO data_quality (
+    symbol, timeframe, period, date_range_start, date_range_end, expected_records, actual_records, missing_records,
+    unfillable_records, completeness_percentage, adjusted_completeness_percentage, has_gaps, has_anomalies, checked_at
+)
+SELECT
+    symbol,
+    timeframe,
+    'month',
+    range_start,
+    range_end,
+    expected,
+    actual,
+    expected - actual,
+    0,
+    100.0 * actual / expected,
+    100.0 * actual / expected,
+    actual < expected,
+    FALSE,
+    %(clock)s::timestamptz
+FROM counted
+ORDER BY symbol, timeframe, range_start
+ON CONFLICT (symbol, timeframe, period, date_range_start) DO UPDATE SET
+    date_range_end = excluded.date_range_end,
+    expected_records = excluded.expected_records,
+    actual_records = excluded.actual_records,
+    missing_records = excluded.missing_records,
+    unfillable_records = excluded.unfillable_records,
+    completeness_percentage = excluded.completeness_percentage,
+    adjusted_completeness_percentage = excluded.adjusted_completeness_percentage,
+    has_gaps = excluded.has_gaps,
+    has_anomalies = excluded.has_anomalies,
+    checked_at = excluded.checked_at

@@ -1,0 +1,99 @@
+-- How complete each series is in [range_start, range_end): first and last candle, candles stored and expected, missing ones and gaps
+-- by cause. Counted afresh. A series without a listing and without candles has no row.
+-- Binds: symbols, timeframes (text[]; entry i of both names a series), range_start, range_end, clock (or null: everything is closed).
+-- Tables: market_data, data_gap, symbol_listing, historical_data_range. Reads only.
+WITH spans AS MATERIALIZED (
+    SELECT
+        symbol,
+        timeframe,
+        step,
+        greatest(
+            span_start, date_bin(step, %(range_start)s::timestamptz + step - interval '1 microsecond', '1970-01-01 00:00+00')
+        ) AS span_start,
+        least(
+            span_end,
+            date_bin(step, %(range_end)s::timestamptz + step - interval '1 microsecond', '1970-01-01 00:00+00'),
+            date_bin(step, %(clock)s::timestamptz, '1970-01-01 00:00+00')
+        ) AS span_end
+    FROM listing_spans(%(symbols)s::text [], %(timeframes)s::text [])
+),
+
+counted AS (
+    SELECT
+        spans.symbol,
+        spans.timeframe,
+        coalesce(
+            sum(extract(EPOCH FROM spans.span_end - spans.span_start) / extract(EPOCH FROM spans.step))
+            FILTER (WHERE spans.span_start < spans.span_end),
+            0
+        )::bigint AS expected,
+        sum(stored.candles)::bigint AS candles,
+        min(stored.first_open) AS first_open,
+        max(stored.last_open) AS last_open
+    FROM spans
+    CROSS JOIN LATERAL (
+        SELECT
+            count(*) AS candles,
+            min(candle.timestamp) AS first_open,
+            max(candle.timestamp) AS last_open
+        FROM market_data AS candle
+        WHERE
+            candle.symbol = spans.symbol
+            AND candle.timeframe = spans.timeframe
+            AND candle.timeframe = ANY(%(timeframes)s::text [])
+            AND candle.timestamp >= %(range_start)s::timestamptz
+            AND candle.timestamp < %(range_end)s::timestamptz
+            AND candle.timestamp >= spans.span_start
+            AND candle.timestamp < spans.span_end
+    ) AS stored
+    GROUP BY spans.symbol, spans.timeframe
+),
+
+causes AS (
+    SELECT
+        spans.symbol,
+        spans.timeframe,
+        gap.cause,
+        count(*) AS gaps,
+        sum(
+            extract(EPOCH FROM least(gap.gap_end, spans.span_end) - greatest(gap.gap_start, spans.span_start))
+            / extract(EPOCH FROM spans.step)
+        )::bigint AS missing
+    FROM spans
+    INNER JOIN data_gap AS gap
+        ON
+            spans.symbol = gap.symbol
+            AND spans.timeframe = gap.timeframe
+            AND gap.gap_start < spans.span_end
+            AND gap.gap_end > spans.span_start
+    WHERE gap.resolved_at IS NULL
+    GROUP BY spans.symbol, spans.timeframe, gap.cause
+),
+
+explained AS (
+    SELECT
+        symbol,
+        timeframe,
+        json_object_agg(cause, gaps ORDER BY cause) AS gaps,
+        json_object_agg(cause, missing ORDER BY cause) AS missing,
+        coalesce(sum(missing) FILTER (WHERE cause IN ('exchange_outage', 'suspension', 'pruned')), 0)::bigint AS unfillable
+    FROM causes
+    GROUP BY symbol, timeframe
+)
+
+SELECT
+    counted.symbol,
+    counted.timeframe,
+    counted.first_open,
+    counted.last_open,
+    counted.candles,
+    counted.expected,
+    least(coalesce(explained.unfillable, 0), counted.expected - counted.candles) AS unfillable,
+    coalesce(explained.gaps, '{}') AS gaps,
+    coalesce(explained.missing, '{}') AS missing
+FROM counted
+LEFT JOIN explained ON counted.symbol = explained.symbol AND counted.timeframe = explained.timeframe
+INNER JOIN
+    unnest(%(symbols)s::text [], %(timeframes)s::text []) WITH ORDINALITY AS series (symbol, timeframe, position)
+    ON counted.symbol = series.symbol AND counted.timeframe = series.timeframe
+ORDER BY series.position

@@ -1,0 +1,166 @@
+-- Measures the last 30, 90 and 365 days, ending with the last closed day before clock, from the months of data_quality;
+-- only months that a range cuts are counted again. What was never asked for is not expected. Only the newest are kept.
+-- Binds: symbols, timeframes (text[]; entry i of both names a series), clock.
+-- Tables: data_quality (written), market_data, data_gap, data_anomaly. A second run changes nothing.
+WITH ranges AS (
+    SELECT
+        days || 'd' AS period,
+        date_trunc('day', %(clock)s::timestamptz, 'UTC') - days * interval '24 hours' AS range_start,
+        date_trunc('day', %(clock)s::timestamptz, 'UTC') AS range_end
+    FROM (VALUES (30), (90), (365)) AS rolling (days)
+),
+
+spans AS MATERIALIZED (
+    SELECT
+        symbol,
+        timeframe,
+        step,
+        span_start,
+        span_end
+    FROM listing_spans(%(symbols)s::text [], %(timeframes)s::text [])
+),
+
+pieces AS (
+    SELECT
+        spans.symbol,
+        spans.timeframe,
+        spans.step,
+        ranges.period,
+        ranges.range_start,
+        ranges.range_end,
+        quality.actual_records,
+        greatest(ranges.range_start, quality.date_range_start, spans.span_start) AS piece_start,
+        least(ranges.range_end, quality.date_range_end, spans.span_end) AS piece_end,
+        quality.date_range_start >= ranges.range_start
+        AND quality.date_range_end <= ranges.range_end
+        AND quality.date_range_start >= spans.span_start
+        AND quality.date_range_end <= spans.span_end AS is_whole
+    FROM spans
+    CROSS JOIN ranges
+    INNER JOIN data_quality AS quality
+        ON
+            spans.symbol = quality.symbol
+            AND spans.timeframe = quality.timeframe
+            AND quality.period = 'month'
+            AND quality.date_range_start < ranges.range_end
+            AND quality.date_range_end > ranges.range_start
+    WHERE
+        greatest(ranges.range_start, quality.date_range_start, spans.span_start)
+        < least(ranges.range_end, quality.date_range_end, spans.span_end)
+),
+
+counted AS (
+    SELECT
+        pieces.symbol,
+        pieces.timeframe,
+        pieces.period,
+        pieces.range_start,
+        pieces.range_end,
+        sum(extract(EPOCH FROM pieces.piece_end - pieces.piece_start) / extract(EPOCH FROM pieces.step))::bigint AS expected,
+        sum(CASE WHEN pieces.is_whole THEN pieces.actual_records ELSE stored.candles END)::bigint AS actual,
+        sum(explained.candles)::bigint AS unfillable
+    FROM pieces
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS candles
+        FROM market_data AS candle
+        WHERE
+            NOT pieces.is_whole
+            AND candle.symbol = pieces.symbol
+            AND candle.timeframe = pieces.timeframe
+            AND candle.timeframe = ANY(%(timeframes)s::text [])
+            AND candle.timestamp >= date_trunc('day', %(clock)s::timestamptz, 'UTC') - 365 * interval '24 hours'
+            AND candle.timestamp < %(clock)s::timestamptz
+            AND candle.timestamp >= pieces.piece_start
+            AND candle.timestamp < pieces.piece_end
+    ) AS stored
+    CROSS JOIN LATERAL (
+        SELECT
+            coalesce(
+                sum(
+                    extract(EPOCH FROM least(gap.gap_end, pieces.piece_end) - greatest(gap.gap_start, pieces.piece_start))
+                    / extract(EPOCH FROM pieces.step)
+                ),
+                0
+            ) AS candles
+        FROM data_gap AS gap
+        WHERE
+            gap.symbol = pieces.symbol
+            AND gap.timeframe = pieces.timeframe
+            AND gap.gap_start < pieces.piece_end
+            AND gap.gap_end > pieces.piece_start
+            AND gap.resolved_at IS NULL
+            AND gap.cause IN ('exchange_outage', 'suspension', 'pruned')
+    ) AS explained
+    GROUP BY pieces.symbol, pieces.timeframe, pieces.period, pieces.range_start, pieces.range_end
+),
+
+rolled AS (
+    SELECT
+        symbol,
+        timeframe,
+        period,
+        range_start,
+        range_end,
+        expected,
+        actual,
+        least(unfillable, expected - actual) AS unfillable
+    FROM counted
+),
+
+outdated AS (
+    DELETE FROM data_quality AS quality
+    USING unnest(%(symbols)s::text [], %(timeframes)s::text []) AS series (symbol, timeframe)
+    WHERE
+        quality.symbol = series.symbol
+        AND quality.timeframe = series.timeframe
+        AND quality.period <> 'month'
+        AND (quality.symbol, quality.timeframe, quality.period, quality.date_range_start) NOT IN (
+            SELECT
+                rolled.symbol,
+                rolled.timeframe,
+                rolled.period,
+                rolled.range_start
+            FROM rolled
+        )
+)
+
+INSERT INTO data_quality (
+    symbol, timeframe, period, date_range_start, date_range_end, expected_records, actual_records, missing_records,
+    unfillable_records, completeness_percentage, adjusted_completeness_percentage, has_gaps, has_anomalies, checked_at
+)
+SELECT
+    rolled.symbol,
+    rolled.timeframe,
+    rolled.period,
+    rolled.range_start,
+    rolled.range_end,
+    rolled.expected,
+    rolled.actual,
+    rolled.expected - rolled.actual,
+    rolled.unfillable,
+    100.0 * rolled.actual / rolled.expected,
+    CASE WHEN rolled.expected = rolled.unfillable THEN 100 ELSE 100.0 * rolled.actual / (rolled.expected - rolled.unfillable) END,
+    rolled.expected - rolled.actual > rolled.unfillable,
+    EXISTS (
+        SELECT FROM data_anomaly AS anomaly
+        WHERE
+            anomaly.symbol = rolled.symbol
+            AND anomaly.timeframe = rolled.timeframe
+            AND anomaly.severity = 'fail'
+            AND anomaly.timestamp >= rolled.range_start
+            AND anomaly.timestamp < rolled.range_end
+    ),
+    %(clock)s::timestamptz
+FROM rolled
+ORDER BY rolled.symbol, rolled.timeframe, rolled.period
+ON CONFLICT (symbol, timeframe, period, date_range_start) DO UPDATE SET
+    date_range_end = excluded.date_range_end,
+    expected_records = excluded.expected_records,
+    actual_records = excluded.actual_records,
+    missing_records = excluded.missing_records,
+    unfillable_records = excluded.unfillable_records,
+    completeness_percentage = excluded.completeness_percentage,
+    adjusted_completeness_percentage = excluded.adjusted_completeness_percentage,
+    has_gaps = excluded.has_gaps,
+    has_anomalies = excluded.has_anomalies,
+    checked_at = excluded.checked_at
