@@ -28,7 +28,6 @@ class AirflowConnection(Protocol):
     schema: str | None
     host: str | None
     port: int | None
-    login: str | None
     password: str | None
     extra: str | None
 
