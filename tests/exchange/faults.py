@@ -148,6 +148,7 @@ class Faults:
         self.rules: list[Rule] = []
         self._number = 0
         self._vouched: dict[str, str] = {}
+        self._announced: set[str] = set()
 
     def add(self, raw: list[dict[str, Any]]) -> list[int]:
         """Add rules; their numbers."""
@@ -161,6 +162,7 @@ class Faults:
         self.rules = [rule for rule in self.rules if number is not None and rule.number != number]
         if number is None:
             self._vouched.clear()
+            self._announced.clear()
 
     def strike(self, request: Request) -> Rule | None:
         """The rule that decides about this request."""
@@ -181,8 +183,15 @@ class Faults:
         return None
 
     def vouch(self, path: str, zip_bytes: bytes) -> None:
-        """Remember the sum of an altered zip for the checksum that is asked for after it."""
-        self._vouched[path] = sha256(zip_bytes).hexdigest()
+        """Remember the sum of an altered zip for the checksum that is asked for after it, unless it was before."""
+        if path in self._announced:
+            self._announced.discard(path)
+        else:
+            self._vouched[path] = sha256(zip_bytes).hexdigest()
+
+    def announce(self, path: str) -> None:
+        """The checksum of an altered zip was given out; the zip is about to follow."""
+        self._announced.add(path)
 
     def vouched(self, path: str) -> str | None:
         """The sum of the altered zip that was served last, once."""

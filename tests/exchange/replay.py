@@ -51,9 +51,11 @@ class Recording:
         """When the last candle closes (milliseconds)."""
         return self.opens[-1] + self.width
 
-    def between(self, start: int, end: int, now: int) -> list[Row]:
-        """Rows that open in [start, end) and are known at `now` (all milliseconds)."""
+    def between(self, start: int, end: int, now: int, first: int | None = None, last: int | None = None) -> list[Row]:
+        """Rows that open in [start, end) and are known at `now` (all milliseconds): the first or last so many."""
         low, high = bisect_left(self.opens, start), bisect_left(self.opens, min(end, now + 1))
+        high = min(high, low + first) if first is not None else high
+        low = max(low, high - last) if last is not None else low
         found = list(zip(self.opens[low:high], self.rows[low:high], strict=True))
         if found and self.unfinished and found[-1][0] == self.opens[-1] and now >= self.end:
             found.pop()
@@ -117,8 +119,12 @@ class Replay:
 
     def klines(self, symbol: str, interval: str, start: int | None, end: int | None, limit: int, now: int) -> bytes:
         """One page: candles that open in [start, end] (milliseconds) as JSON."""
-        rows = self._rows(symbol, interval, start or 0, (1 << 60) if end is None else end + 1, now * 1000)
-        page = rows[:limit] if start is not None else rows[-limit:]
+        until = (1 << 60) if end is None else end + 1
+        # one more than asked for: the unfinished last row may fall away
+        if start is not None:
+            page = self._rows(symbol, interval, start, until, now * 1000, first=limit + 1)[:limit]
+        else:
+            page = self._rows(symbol, interval, 0, until, now * 1000, last=limit + 1)[-limit:]
         return json.dumps([_rest_row(fields) for _, fields in page], separators=(",", ":")).encode()
 
     @cached_property
@@ -129,13 +135,22 @@ class Replay:
                 found[entry["symbol"]] = entry
         return found
 
-    def _rows(self, symbol: str, interval: str, start: int, end: int, now: int) -> list[Row]:
+    def _rows(
+        self,
+        symbol: str,
+        interval: str,
+        start: int,
+        end: int,
+        now: int,
+        first: int | None = None,
+        last: int | None = None,
+    ) -> list[Row]:
         """Rows of all recordings of the series; the first made wins while it is not outdated (milliseconds)."""
         recordings = self._series.get((symbol, interval), [])
         found: dict[int, list[str]] = {}
         for recording in reversed(recordings):
             outdated = now >= recording.end
-            for open_time, fields in recording.between(start, end, now):
+            for open_time, fields in recording.between(start, end, now, first, last):
                 if open_time not in found or not outdated:
                     found[open_time] = fields
         return sorted(found.items())

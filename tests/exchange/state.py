@@ -226,6 +226,7 @@ class State:
             return f"{vouched}  {edition.name.stem}.zip\n".encode()
         rule = self.faults.altering(request)
         if rule:
+            self.faults.announce(edition.name.path)
             return checksum_line(self._altered(rule, edition, stored), edition.name)
         return stored.checksum
 
