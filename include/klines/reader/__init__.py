@@ -4,6 +4,8 @@ from include.klines.reader import load_ohlcv
 frame = load_ohlcv("BTC", "1h", "2020-01-01", "2025-10-01")
 """
 
+from include.klines.reader.arrow import to_arrow, to_polars
+from include.klines.reader.catalog import Coverage, coverage, fingerprint, universe
 from include.klines.reader.errors import (
     DatabaseUnavailable,
     FingerprintMismatch,
@@ -16,18 +18,35 @@ from include.klines.reader.errors import (
     UnknownSymbol,
     UnknownTimeframe,
 )
-from include.klines.reader.frames import load_ohlcv
+from include.klines.reader.load import load_ohlcv
+from include.klines.reader.many import iter_chunks, load_many
+from include.klines.reader.panel import load_panel
+from include.klines.reader.pins import Pin, load_pinned, pin, pins, unpin
 
 __all__ = [
+    "Coverage",
     "DatabaseUnavailable",
     "FingerprintMismatch",
     "MissingData",
     "MissingWindow",
+    "Pin",
     "RangeOutsideListing",
     "ReaderError",
     "ReusedTicker",
     "UnknownPin",
     "UnknownSymbol",
     "UnknownTimeframe",
+    "coverage",
+    "fingerprint",
+    "iter_chunks",
+    "load_many",
     "load_ohlcv",
+    "load_panel",
+    "load_pinned",
+    "pin",
+    "pins",
+    "to_arrow",
+    "to_polars",
+    "universe",
+    "unpin",
 ]

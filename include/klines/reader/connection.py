@@ -53,8 +53,9 @@ def snapshot(dsn: str | psycopg.Connection | None, *, write: bool = False) -> It
             f"this is not a market database of this version ({_first_line(error)}): migrate it."
         ) from error
     except psycopg.errors.InsufficientPrivilege as error:
+        role = "market_writer" if write else "backtester"
         raise DatabaseUnavailable(
-            f"the database refuses this user: {_first_line(error)}; use the role backtester."
+            f"the database refuses this user: {_first_line(error)}; use the role {role}."
         ) from error
     except psycopg.errors.QueryCanceled as error:
         raise DatabaseUnavailable(

@@ -100,7 +100,10 @@ class MissingData(ReaderError):
         self.share = self.missing / expected
         self.conf = dict(conf) if conf else None
         self.command = command(self.conf) if self.conf else None
-        listed = ", ".join(map(str, self.windows[:LISTED_WINDOWS]))
+        several = len({window.symbol for window in windows}) > 1
+        listed = ", ".join(
+            f"{window.symbol} {window}" if several else str(window) for window in self.windows[:LISTED_WINDOWS]
+        )
         more = f" and {len(self.windows) - LISTED_WINDOWS:,} more" if len(self.windows) > LISTED_WINDOWS else ""
         super().__init__(
             f"{what} lacks {self.missing:,} of {expected:,} candles ({100 * self.share:.3g} %) without an explanation: "

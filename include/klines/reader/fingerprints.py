@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from include.klines.reader.request import COLUMNS, Request, moment, parse_time
-from include.klines.reader.series import POSTGRES_EPOCH, Series
+from include.klines.reader.series import POSTGRES_EPOCH, Series, series_binds
 from include.klines.reader.statements import statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
     import psycopg
@@ -67,17 +67,33 @@ def fetch_months(
     conn: psycopg.Connection, symbol: str, request: Request, times: NDArray[np.int64] | None = None
 ) -> list[Month]:
     """The months of a stored series. `times`, the open times as they were read, prove that kept digests still hold."""
-    binds = {
-        "symbol": symbol,
-        "timeframe": request.length.name,
-        "starts": moment(request.start),
-        "ends": moment(request.end),
-        "verify": times is None,
-    }
-    months = [Month(*row) for row in conn.execute(statement("months"), binds)]
-    if times is None or _counts_hold(months, times):
-        return months
-    return [Month(*row) for row in conn.execute(statement("months"), binds | {"verify": True})]
+    known = None if times is None else {symbol: times}
+    return fetch_months_of_many(conn, [symbol], request, known)[symbol]
+
+
+def fetch_months_of_many(
+    conn: psycopg.Connection,
+    symbols: Sequence[str],
+    request: Request,
+    times: Mapping[str, NDArray[np.int64]] | None = None,
+) -> dict[str, list[Month]]:
+    """fetch_months of several symbols in one statement, or two where a kept digest does not hold."""
+    months = _months(conn, symbols, request, verify=times is None)
+    if times is not None:
+        stale = [symbol for symbol in symbols if not _counts_hold(months[symbol], times[symbol])]
+        if stale:
+            months |= _months(conn, stale, request, verify=True)
+    return months
+
+
+def _months(
+    conn: psycopg.Connection, symbols: Sequence[str], request: Request, *, verify: bool
+) -> dict[str, list[Month]]:
+    binds = series_binds("", request) | {"symbols": list(symbols), "verify": verify}
+    months: dict[str, list[Month]] = {symbol: [] for symbol in symbols}
+    for symbol, first_day, candles, digested in conn.execute(statement("months"), binds):
+        months[symbol].append(Month(first_day, candles, digested))
+    return months
 
 
 def combine(
@@ -123,3 +139,11 @@ def _counts_hold(months: Sequence[Month], times: NDArray[np.int64]) -> bool:
 
 def _iso(microseconds: int) -> str:
     return f"{moment(microseconds):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def combine_many(fingerprints: Mapping[str, str]) -> str:
+    """The fingerprint of several series by symbol: that of the one, or the SHA-256 of a line for each, sorted."""
+    if len(fingerprints) == 1:
+        return next(iter(fingerprints.values()))
+    lines = ["klines set 1", *(f"{symbol} {fingerprint}" for symbol, fingerprint in sorted(fingerprints.items()))]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

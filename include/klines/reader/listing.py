@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -56,16 +56,14 @@ class Subject:
     listings: tuple[Listing, ...]
 
 
-def find_subject(conn: psycopg.Connection, symbol: str) -> Subject:
-    """The symbol's listings; none for a symbol that is stored only, or not known at all."""
-    rows = conn.execute(statement("listing"), {"symbol": symbol}).fetchall()
-    read_at, exchange = rows[0][:2]
-    listings = tuple(
-        Listing(*row[2:8], None if row[8] is None else float(row[8]))  # type: ignore[call-arg]  # seven values
-        for row in rows
-        if row[2] is not None
-    )
-    return Subject(symbol, read_at, exchange, listings)
+def find_subjects(conn: psycopg.Connection, symbols: Sequence[str]) -> dict[str, Subject]:
+    """The listings of each symbol; none for a symbol that is stored only, or not known at all."""
+    subjects: dict[str, Subject] = {}
+    for symbol, read_at, exchange, *listing in conn.execute(statement("listing"), {"symbols": list(symbols)}):
+        known = subjects.setdefault(symbol, Subject(symbol, read_at, exchange, ()))
+        if listing[0] is not None:
+            subjects[symbol] = replace(known, listings=(*known.listings, Listing(*listing)))
+    return subjects
 
 
 def find_listing(subject: Subject, request: Request, base: Length) -> Listing | None:
@@ -76,11 +74,7 @@ def find_listing(subject: Subject, request: Request, base: Length) -> Listing | 
     """
     if not subject.listings:
         return None
-    touched = [
-        listing
-        for listing in subject.listings
-        if listing.first_open(base) < request.end and request.start < listing.last_end(base)
-    ]
+    touched = touched_listings(subject, request, base)
     spans = [(listing.listed_at, listing.delisted_at) for listing in subject.listings]
     what = f"{subject.symbol} {request.length.name} {request}"
     if len(touched) > 1:
@@ -102,6 +96,15 @@ def find_listing(subject: Subject, request: Request, base: Length) -> Listing | 
             f"{what} leaves the listing ({known}): the part from {start} to {end} lies inside.", spans
         )
     return listing
+
+
+def touched_listings(subject: Subject, request: Request, base: Length) -> list[Listing]:
+    """The listings of which the range holds a candle of length `base`."""
+    return [
+        listing
+        for listing in subject.listings
+        if listing.first_open(base) < request.end and request.start < listing.last_end(base)
+    ]
 
 
 def find_base(conn: psycopg.Connection, subject: Subject, length: Length) -> Length:

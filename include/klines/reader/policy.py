@@ -12,9 +12,12 @@ from include.klines.reader.errors import MissingData
 from include.klines.reader.request import PRICES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from include.klines.reader.request import OnGap, OnOutage
+    from include.klines.reader.errors import MissingWindow
+    from include.klines.reader.request import OnGap, OnOutage, Request
     from include.klines.reader.series import Series
 
 
@@ -29,16 +32,27 @@ class Treated:
 
 def refuse_gaps(series: Series) -> None:
     """MissingData where a candle is missing without an explanation."""
-    windows = series.windows(explained=False)
+    refuse(series.symbol, series.request, unexplained(series), series.aggregated_from)
+
+
+def unexplained(series: Series) -> list[MissingWindow]:
+    """The windows that are missing without an explanation."""
+    return series.windows(explained=False) if series.causes.any() else []
+
+
+def refuse(
+    symbols: str, request: Request, windows: Sequence[MissingWindow], base: str | None = None, *, series: int = 1
+) -> None:
+    """MissingData where there are any windows; `series` is the number of series in which they were looked for."""
     if windows:
-        timeframe = series.aggregated_from or series.request.length.name
-        what = f"{series.symbol} {series.request.length.name} {series.request}"
-        raise MissingData(what, windows, series.request.count, load_conf(windows, timeframe))
+        timeframe = request.length.name
+        conf = load_conf(windows, base or timeframe)
+        raise MissingData(f"{symbols} {timeframe} {request}", windows, request.count * series, conf)
 
 
 def treat(series: Series, on_gap: OnGap, on_outage: OnOutage, close_before: float | None) -> Treated:
     """Apply both policies. close_before is the last close before the range, carried into an outage at its start."""
-    if on_gap == "raise" and len(series.times) < len(series.causes) * _candles_a_place(series):
+    if on_gap == "raise":
         refuse_gaps(series)
     keep = None
     dropped = np.zeros(len(series.causes), bool)
@@ -50,10 +64,6 @@ def treat(series: Series, on_gap: OnGap, on_outage: OnOutage, close_before: floa
         keep = ~dropped
     is_filled = _fill(series, close_before) if on_outage == "ffill" else None
     return Treated(series, keep, is_filled)
-
-
-def _candles_a_place(series: Series) -> int:
-    return 1 if series.aggregated_from is None else 2**31  # stored candles tell nothing about whole groups
 
 
 def _fill(series: Series, close_before: float | None) -> NDArray[np.bool_]:

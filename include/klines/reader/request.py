@@ -109,6 +109,14 @@ def parse_columns(columns: Iterable[str]) -> tuple[str, ...]:
     return wanted
 
 
+def parse_symbols(symbols: Iterable[str]) -> tuple[str, ...]:
+    """The symbols in the order asked for; InvalidRequest where there is none, or one twice."""
+    wanted = (symbols,) if isinstance(symbols, str) else tuple(symbols)
+    if not wanted or len(set(wanted)) != len(wanted):
+        raise InvalidRequest("symbols must name at least one base asset, each once, as in ['BTC', 'ETH'].")
+    return wanted
+
+
 def check_policies(on_gap: str, on_outage: str) -> None:
     """InvalidRequest where a policy is not one of those there are."""
     for name, value, known in (("on_gap", on_gap, get_args(OnGap)), ("on_outage", on_outage, get_args(OnOutage))):

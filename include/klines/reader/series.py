@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from include.klines.reader.errors import MissingWindow
-from include.klines.reader.request import DEFAULT_COLUMNS, Length, Request, micros, moment
+from include.klines.reader.request import COLUMNS, DEFAULT_COLUMNS, Request, micros, moment
 from include.klines.reader.statements import statement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     import psycopg
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 POSTGRES_EPOCH = 946_684_800_000_000  # 2000-01-01 UTC, in microseconds since 1970
 
-CAUSES = ("present", "open", "not_published", "not_closed", "exchange_outage", "suspension", "pruned", "renamed")
+CAUSES = ("present", "open", "not_published", "not_closed", "exchange_outage", "suspension", "pruned", "not_listed")
 """What a place of the grid can be; its index is its code."""
 EXPLAINED = CAUSES.index("exchange_outage")
 """Codes from here on are holes that no load can fill."""
 NOT_CLOSED = CAUSES.index("not_closed")
-RENAMED = CAUSES.index("renamed")
+NOT_LISTED = CAUSES.index("not_listed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Series:
     """Candles of one symbol on a continuous grid.
 
     values has one row a column and one column a grid open, float64, NaN where `causes` is not 0 (present). times holds
-    the open times of the candles that are there, in microseconds since 1970 UTC.
+    the open times of the stored candles, in microseconds since 1970 UTC. revised counts the values of an earlier day.
     """
 
     symbol: str
@@ -44,6 +44,7 @@ class Series:
     times: NDArray[np.int64]
     causes: NDArray[np.int8]
     aggregated_from: str | None = None
+    revised: int = 0
 
     @property
     def missing(self) -> NDArray[np.bool_]:
@@ -69,17 +70,23 @@ class Series:
 
 
 def fetch_series(
-    conn: psycopg.Connection, symbol: str, request: Request, columns: Sequence[str], *, read_at: datetime
+    conn: psycopg.Connection,
+    symbol: str,
+    request: Request,
+    columns: Sequence[str],
+    *,
+    read_at: datetime,
+    as_of: int | None = None,
 ) -> Series:
-    """The stored candles of `request` and the causes of what is missing, in one or two statements."""
+    """The stored candles of `request` and the causes of what is missing; as_of undoes the revisions made after it."""
     columns = tuple(columns)
-    binds = _binds(symbol, request)
     usual = set(columns) <= set(DEFAULT_COLUMNS)
     name = ("candles" if usual else "candles_full") if columns else "candle_times"
+    binds = series_binds(symbol, request)
     with conn.cursor() as cursor:
         pieces = cursor.stream(statement(name), binds, binary=True)
         _, packed = next(pieces)
-        times = _times(packed)
+        times = unpack_times(packed)
         places = (times - request.start) // request.length.step
         complete = len(times) == request.count and bool((np.diff(places) == 1).all())
         values = np.empty((len(columns), request.count))
@@ -91,19 +98,42 @@ def fetch_series(
     causes = np.zeros(request.count, np.int8)
     if not complete:
         times = np.sort(times)
-        causes = fetch_causes(conn, symbol, request, places, read_at=read_at)
-    return Series(symbol, request, columns, values, times, causes)
+        gaps = fetch_gaps(conn, [symbol], request).get(symbol, ())
+        causes = find_causes(request, places, gaps, read_at=read_at)
+    revised = 0
+    if as_of is not None:
+        for opened, *old in conn.execute(statement("revisions"), binds | {"as_of": moment(as_of)}):
+            place = (micros(opened) - request.start) // request.length.step
+            if causes[place] == 0:
+                values[:, place] = [old[COLUMNS.index(column)] for column in columns]
+                revised += 1
+    return Series(symbol, request, columns, values, times, causes, revised=revised)
 
 
-def fetch_causes(
-    conn: psycopg.Connection, symbol: str, request: Request, places: NDArray[np.int64], *, read_at: datetime
+def fetch_gaps(
+    conn: psycopg.Connection, symbols: Sequence[str], request: Request
+) -> dict[str, list[tuple[datetime, datetime, str]]]:
+    """The gaps that are known of each symbol in the range: start, end, cause."""
+    binds = series_binds("", request) | {"symbols": list(symbols)}
+    gaps: dict[str, list[tuple[datetime, datetime, str]]] = {}
+    for symbol, *gap in conn.execute(statement("gaps"), binds):
+        gaps.setdefault(symbol, []).append((gap[0], gap[1], gap[2]))
+    return gaps
+
+
+def find_causes(
+    request: Request,
+    places: NDArray[np.int64],
+    gaps: Iterable[tuple[datetime, datetime, str]],
+    *,
+    read_at: datetime,
 ) -> NDArray[np.int8]:
     """A code of CAUSES for each grid open; `places` are the indices of the candles that are there."""
     step = request.length.step
     causes = np.full(request.count, CAUSES.index("open"), np.int8)
     closed = (micros(read_at) - request.start) // step
     causes[max(0, closed) :] = NOT_CLOSED
-    for gap_start, gap_end, cause in conn.execute(statement("gaps"), _binds(symbol, request)):
+    for gap_start, gap_end, cause in gaps:
         first, last = (max(0, -((request.start - micros(edge)) // step)) for edge in (gap_start, gap_end))
         code = CAUSES.index(cause)
         causes[first:last] = np.maximum(causes[first:last], code) if code < EXPLAINED else code
@@ -131,18 +161,15 @@ def aggregate(series: Series, request: Request) -> Series:
     return replace(series, request=request, values=values, causes=causes, aggregated_from=series.request.length.name)
 
 
-def base_request(request: Request, base: Length) -> Request:
-    """The stored candles that the candles of `request` are made of."""
-    return replace(request, length=base)
-
-
-def _times(packed: bytes | None) -> NDArray[np.int64]:
+def unpack_times(packed: bytes | None) -> NDArray[np.int64]:
+    """Open times as the server packs them, in microseconds since 1970 UTC."""
     if packed is None:
         return np.empty(0, np.int64)
     return np.frombuffer(packed, ">i8").astype(np.int64) + POSTGRES_EPOCH
 
 
-def _binds(symbol: str, request: Request) -> dict[str, Any]:
+def series_binds(symbol: str, request: Request) -> dict[str, Any]:
+    """The binds of every statement about one series and range."""
     return {
         "symbol": symbol,
         "timeframe": request.length.name,

@@ -1,6 +1,7 @@
--- The assets that traded under a symbol, with the instant and the exchange of the read; one row of nulls where there is none.
--- Binds: symbol. Reads symbol_listing, database_identity. Safe to run again.
+-- The assets that traded under some symbols, with the instant and the exchange of the read; a row of nulls for a symbol without any.
+-- Binds: symbols. Reads symbol_listing, database_identity. Safe to run again.
 SELECT
+    wanted.symbol,
     now() AS read_at,
     (SELECT identity.exchange FROM database_identity AS identity) AS exchange,
     listing.listing_number,
@@ -9,7 +10,7 @@ SELECT
     listing.listed_at,
     listing.delisted_at,
     listing.successor,
-    listing.successor_ratio
-FROM (VALUES (%(symbol)s::text)) AS wanted (symbol)
+    listing.successor_ratio::double precision AS successor_ratio
+FROM unnest(%(symbols)s::text[]) AS wanted (symbol)
 LEFT JOIN symbol_listing AS listing ON wanted.symbol = listing.symbol
-ORDER BY listing.listing_number;
+ORDER BY wanted.symbol, listing.listing_number;

@@ -1,0 +1,183 @@
+"""Pinned datasets: kept by prune, read again the same in two years, and honest about what was revised since."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from include.klines.errors import InvalidRequest
+from include.klines.reader.catalog import read_fingerprint
+from include.klines.reader.connection import snapshot
+from include.klines.reader.errors import FingerprintMismatch, UnknownPin
+from include.klines.reader.fingerprints import combine_many
+from include.klines.reader.frames import read_frame
+from include.klines.reader.request import (
+    DEFAULT_COLUMNS,
+    OnGap,
+    OnOutage,
+    Request,
+    Time,
+    check_policies,
+    micros,
+    parse_columns,
+    parse_request,
+    parse_symbols,
+)
+from include.klines.reader.series import series_binds
+from include.klines.reader.statements import statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    import pandas as pd
+    import psycopg
+
+NAMED_REVISIONS = 3
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A pinned dataset. symbols None pins every symbol; fingerprint None is a promise about rows not loaded yet."""
+
+    name: str
+    symbols: tuple[str, ...] | None
+    timeframe: str
+    start: datetime
+    end: datetime
+    fingerprint: str | None
+    on_gap: OnGap
+    on_outage: OnOutage
+    note: str | None
+    pinned_at: datetime
+
+
+def pin(
+    name: str,
+    symbols: Iterable[str],
+    timeframe: str,
+    start: Time,
+    end: Time,
+    *,
+    on_gap: OnGap = "raise",
+    on_outage: OnOutage = "mask",
+    note: str | None = None,
+    dsn: str | psycopg.Connection | None = None,
+) -> Pin:
+    """Keep a dataset: prune never removes it, and load_pinned(name) gives the same candles or says what changed.
+
+    Needs the role market_writer. Raises InvalidRequest where the name is taken, and whatever load_ohlcv would raise:
+    only a dataset that can be read can be pinned.
+    """
+    names, request = parse_symbols(symbols), parse_request(timeframe, start, end)
+    check_policies(on_gap, on_outage)
+    with snapshot(dsn, write=True) as conn:
+        digest = combine_many({one: read_fingerprint(conn, one, request, on_gap, on_outage) for one in names})
+        binds = series_binds("", request) | {
+            "name": name, "symbols": list(names), "fingerprint": digest,
+            "on_gap": on_gap, "on_outage": on_outage, "note": note,
+        }  # fmt: skip
+        row = conn.execute(statement("pin"), binds).fetchone()
+        if row is None:
+            raise InvalidRequest(
+                f"a dataset named {name!r} is pinned already: choose another name, or unpin({name!r})."
+            )
+        return _find(conn, name)
+
+
+def unpin(name: str, *, dsn: str | psycopg.Connection | None = None) -> None:
+    """Let a dataset go: the next prune may remove it. Needs the role market_writer. UnknownPin where there is none."""
+    with snapshot(dsn, write=True) as conn:
+        if conn.execute(statement("unpin"), {"name": name}).fetchone() is None:
+            raise _unknown(conn, name)
+
+
+def pins(*, dsn: str | psycopg.Connection | None = None) -> list[Pin]:
+    """All pinned datasets, by name."""
+    with snapshot(dsn) as conn:
+        return [_pin(*row) for row in conn.execute(statement("pinned"), {"name": None})]
+
+
+def load_pinned(
+    name: str,
+    *,
+    columns: Iterable[str] = DEFAULT_COLUMNS,
+    revised: Literal["raise", "undo", "accept"] = "raise",
+    dsn: str | psycopg.Connection | None = None,
+) -> dict[str, pd.DataFrame]:
+    """The frames of a pinned dataset by symbol, as load_ohlcv gives them, checked against the pinned fingerprint.
+
+    revised, for a dataset that is not what it was: "raise" FingerprintMismatch, which names the revised candles; "undo"
+    gives the values of the day of pinning (and raises where that is not enough); "accept" gives today's values, and
+    attrs["revised_since_pinned"] of each frame counts what changed. Raises UnknownPin, and load_ohlcv's errors.
+    """
+    if revised not in {"raise", "undo", "accept"}:
+        raise InvalidRequest(f"revised={revised!r} is not a policy: use raise, undo or accept.")
+    wanted = parse_columns(columns)
+    with snapshot(dsn) as conn:
+        kept = _find(conn, name)
+        if kept.symbols is None:
+            raise InvalidRequest(f"the pin {name!r} keeps every symbol: read those you need with load_many().")
+        request = parse_request(kept.timeframe, kept.start, kept.end)
+        as_of = micros(kept.pinned_at) if revised == "undo" else None
+        frames = {
+            symbol: read_frame(conn, symbol, request, wanted, kept.on_gap, kept.on_outage, as_of=as_of)
+            for symbol in kept.symbols
+        }
+        changed = _revised_since(conn, kept, request)
+    actual = combine_many({symbol: frame.attrs["fingerprint"] for symbol, frame in frames.items()})
+    if kept.fingerprint not in {None, actual} and revised != "accept":
+        raise _mismatch(kept, actual, changed, undone=revised == "undo")
+    for symbol, frame in frames.items():
+        frame.attrs["pin"] = name
+        frame.attrs["revised_since_pinned"] = sum(one == symbol for one, _ in changed)
+    return frames
+
+
+def _find(conn: psycopg.Connection, name: str) -> Pin:
+    row = conn.execute(statement("pinned"), {"name": name}).fetchone()
+    if row is None:
+        raise _unknown(conn, name)
+    return _pin(*row)
+
+
+def _pin(
+    name: str, symbols: list[str] | None, timeframe: str, start: datetime, end: datetime, fingerprint: str | None,
+    on_gap: OnGap, on_outage: OnOutage, note: str | None, pinned_at: datetime,
+) -> Pin:  # fmt: skip
+    return Pin(
+        name,
+        tuple(symbols) if symbols else None,
+        timeframe,
+        start,
+        end,
+        fingerprint,
+        on_gap,
+        on_outage,
+        note,
+        pinned_at,
+    )
+
+
+def _unknown(conn: psycopg.Connection, name: str) -> UnknownPin:
+    known = [row[0] for row in conn.execute(statement("pinned"), {"name": None})]
+    return UnknownPin(f"no dataset is pinned as {name!r}: there are {', '.join(known) or 'none'}.")
+
+
+def _revised_since(conn: psycopg.Connection, kept: Pin, request: Request) -> list[tuple[str, datetime]]:
+    binds = series_binds("", request) | {"symbols": list(kept.symbols or ()), "as_of": kept.pinned_at}
+    return [(symbol, opened) for symbol, opened in conn.execute(statement("revised_since"), binds)]
+
+
+def _mismatch(kept: Pin, actual: str, changed: list[tuple[str, datetime]], *, undone: bool) -> FingerprintMismatch:
+    what = f"the dataset {kept.name!r} is not what was pinned on {kept.pinned_at:%Y-%m-%d %H:%M}"
+    named = ", ".join(f"{symbol} {opened:%Y-%m-%d %H:%M}" for symbol, opened in changed[:NAMED_REVISIONS])
+    if undone or not changed:
+        message = (
+            f"{what}: candles were added, removed or changed without a revision; compare coverage(), or pin it anew."
+        )
+    else:
+        more = f" and {len(changed) - NAMED_REVISIONS} more" if len(changed) > NAMED_REVISIONS else ""
+        as_it_was = f"load_pinned({kept.name!r}, revised='undo') reads it as it was"
+        message = f"{what}: the exchange has revised {named}{more} since; {as_it_was}."
+    return FingerprintMismatch(message, kept.fingerprint or "", actual, changed)

@@ -1,0 +1,81 @@
+"""Reading one series inside a snapshot, with all checks but the gap policies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from include.klines.intervals import TIMEFRAMES
+from include.klines.reader.fingerprints import Month, combine, explained_spans, fetch_months, months_of
+from include.klines.reader.listing import Listing, Subject, find_base, find_listing, find_subjects
+from include.klines.reader.request import COLUMNS, Request
+from include.klines.reader.series import Series, aggregate, fetch_series, series_binds
+from include.klines.reader.statements import statement
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import psycopg
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A series as it was read, before any policy.
+
+    `stored` are the candles in the database, `series` the ones asked for: the same, unless they were aggregated.
+    """
+
+    subject: Subject
+    listing: Listing | None
+    stored: Series
+    series: Series
+
+
+def read_series(
+    conn: psycopg.Connection, symbol: str, request: Request, columns: Sequence[str], *, as_of: int | None = None
+) -> Reading:
+    """The stored candles of `request`, or longer candles made of them where its length is not stored.
+
+    With as_of (microseconds) all columns are read, for the fingerprint of the values of that day.
+    """
+    if as_of is not None:
+        columns = (*columns, *(column for column in COLUMNS if column not in columns))
+    subject = find_subjects(conn, [symbol])[symbol]
+    listing, stored = None, None
+    if request.length.name in TIMEFRAMES:
+        listing = find_listing(subject, request, request.length)
+        stored = fetch_series(conn, symbol, request, columns, read_at=subject.read_at, as_of=as_of)
+    if stored is None or not len(stored.times):
+        base = find_base(conn, subject, request.length)
+        if stored is None or base is not request.length:
+            listing = find_listing(subject, request, base)
+            base_request = replace(request, length=base)
+            stored = fetch_series(conn, symbol, base_request, columns, read_at=subject.read_at, as_of=as_of)
+            return Reading(subject, listing, stored, aggregate(stored, request))
+    return Reading(subject, listing, stored, stored)
+
+
+def close_before(conn: psycopg.Connection, reading: Reading) -> float | None:
+    """The last close before a range that begins in a hole; None where it does not, or nothing came before."""
+    if not reading.series.explained[0]:
+        return None
+    stored = reading.stored
+    listed_at = reading.listing.listed_at if reading.listing else None
+    binds = series_binds(stored.symbol, stored.request) | {"listed_at": listed_at}
+    row = conn.execute(statement("last_before"), binds).fetchone()
+    return float(row[0]) if row else None
+
+
+def fingerprint_of(conn: psycopg.Connection, reading: Reading, on_gap: str, on_outage: str) -> str:
+    """The fingerprint of a read: from kept digests, or from the values themselves where revisions were undone."""
+    stored = reading.stored
+    if stored.revised:
+        present = ~stored.missing
+        order = [stored.columns.index(column) for column in COLUMNS]
+        months: list[Month] = months_of(stored.times, stored.values[order][:, present])
+    else:
+        months = fetch_months(conn, stored.symbol, stored.request, stored.times)
+    series = reading.series
+    return combine(
+        series.symbol, series.request, stored.request.length.name, on_gap, on_outage, months, explained_spans(series)
+    )
