@@ -1,0 +1,78 @@
+"""Pool, connections and the first user: `python -m include.server.airflow_setup`, after `airflow db migrate`.
+
+Runs Airflow's own commands in one process, because each `airflow` costs seconds to start. A second run changes nothing:
+a pool, a connection to Binance and a user that exist belong to whoever edits them in the UI. Only market_db follows the
+environment: PGHOST, PGPORT and MARKET_WRITER_PASSWORD. ADMIN_PASSWORD is the first user's password.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.cli.cli_parser import get_parser
+from airflow.models.pool import Pool
+
+from include.klines.settings import BINANCE_CONN_ID, MARKET_CONN_ID, POOL
+from include.local.connections import CONNECTION_TYPE, PACING, POOL_SLOTS
+from include.local.databases import MARKET, WRITER
+from include.local.exchange_choice import BINANCE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def binance() -> dict[str, Any]:
+    """`binance_default`: Binance's public hosts, with the pacing of the design."""
+    addresses = {"archive_url": BINANCE.archive_url, "archive_list_url": BINANCE.archive_list_url}
+    return {
+        "conn_type": CONNECTION_TYPE,
+        "host": BINANCE.rest_url,
+        "description": "Binance market data",
+        "extra": addresses | PACING,
+    }
+
+
+def market(environment: Mapping[str, str]) -> dict[str, Any]:
+    """`market_db`: the market database, as the role that loads it."""
+    return {
+        "conn_type": "postgres",
+        "host": environment.get("PGHOST", "localhost"),
+        "port": int(environment.get("PGPORT", "5432")),
+        "schema": MARKET,
+        "login": WRITER,
+        "password": environment["MARKET_WRITER_PASSWORD"],
+        "description": "The market database",
+    }
+
+
+def airflow(*words: str) -> None:
+    """Run an Airflow command in this process."""
+    arguments = get_parser().parse_args(words)
+    arguments.func(arguments)
+
+
+def main() -> int:
+    """Make what is missing. Airflow's commands print what they did, and exit with their own code where they fail."""
+    missing = [name for name in ("MARKET_WRITER_PASSWORD", "ADMIN_PASSWORD") if not os.environ.get(name)]
+    if missing:
+        sys.stderr.write(f"{', '.join(missing)} must be set: `docker/new-env` writes a .env with all of them.\n")
+        return 1
+    if Pool.get_pool(POOL) is None:
+        airflow("pools", "set", POOL, str(POOL_SLOTS), "Tasks that ask Binance")
+    with tempfile.TemporaryDirectory() as folder:  # only its owner can enter it
+        for conn_id, connection in ((BINANCE_CONN_ID, binance()), (MARKET_CONN_ID, market(os.environ))):
+            path = Path(folder) / f"{conn_id}.json"
+            path.write_text(json.dumps({conn_id: connection}), encoding="utf-8")
+            airflow("connections", "import", *(["--overwrite"] if conn_id == MARKET_CONN_ID else []), str(path))
+    name = ["--username", "admin", "--firstname", "klines", "--lastname", "admin", "--email", "admin@localhost"]
+    airflow("users", "create", *name, "--role", "Admin", "--password", os.environ["ADMIN_PASSWORD"])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+"""Gives a migrated market database to one exchange: `python -m include.server.identity CONNINFO binance`.
+
+A database that already belongs to another exchange is refused, so that simulated and real candles never mix.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import psycopg
+
+from include.klines import sql
+
+
+def main(argv: list[str]) -> int:
+    """Name the database of the address `argv[0]` after the exchange `argv[1]`, unless it has that name."""
+    if len(argv) != 2:
+        sys.stderr.write("usage: python -m include.server.identity CONNINFO EXCHANGE\n")
+        return 2
+    try:
+        with psycopg.connect(argv[0], autocommit=True) as conn:
+            conn.execute(sql.load("local/name_database").encode(), {"exchange": argv[1]})
+            row = conn.execute(sql.load("local/database_exchange").encode()).fetchone()
+    except psycopg.Error as error:
+        sys.stderr.write(f"The market database cannot be read: {str(error).strip()}\n")
+        return 1
+    if row is None or row[0] != argv[1]:
+        held = row[0] if row else "no"
+        sys.stderr.write(f"The database holds {held} candles, and this server would add {argv[1]} ones: use another.\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
