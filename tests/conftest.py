@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
-pytest_plugins = ["tests.exchange.fixtures"] if (ROOT / "tests/exchange/fixtures.py").exists() else []
+pytest_plugins = ["tests.exchange.fixtures", "tests.dags.airflow_runs"]
 WRITER = "market_writer"
 READER = "backtester"
 TEMPLATE = "market_template"

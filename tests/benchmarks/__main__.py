@@ -37,8 +37,8 @@ def main() -> int:
 def _page(table: str, rounds: int) -> str:
     packages = ", ".join(f"{name} {version(name)}" for name in ("apache-airflow", "psycopg", "pyarrow", "numpy"))
     return (
-        "# Benchmarks\n\nMade by `make bench`; one part alone: `python -m tests.benchmarks load`. Compare ratios, not absolute "
-        f"figures: both sides of a ratio ran in the same round.\n\n{table}\n\n"
+        "# Benchmarks\n\nMade by `make bench`; one part alone: `python -m tests.benchmarks load`. Compare ratios, not "
+        f"absolute figures: both sides of a ratio ran in the same round.\n\n{table}\n\n"
         f"Medians of {rounds} rounds on {machine.description()}; {packages}.\n"
     )
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import psycopg
 
 from include.klines import sql
+from include.klines.settings import ROOT
 from tests.benchmarks import machine
 from tests.benchmarks.table import Row
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
 SYMBOLS = ("BTC", "ETH")
 START, END = "2023-01-01T00:00:00+00:00", "2025-01-01T00:00:00+00:00"
-MONTHS = f"{','.join(f'{name}USDT' for name in SYMBOLS)}:1m:2023-01:2024-12"
+MONTHS = f"{','.join(f'{name}USDT' for name in SYMBOLS)}:1m:2023-01-01:2025-01-01"
 
 
 def run(rounds: int) -> list[Row]:
@@ -54,17 +57,21 @@ def _load(lanes: list[list[str]], dsn: str, url: str) -> tuple[float, int, float
     started = time.perf_counter()
     for symbols in lanes:
         child = subprocess.Popen(
-            [sys.executable, "-m", "tests.benchmarks.lane"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "tests.benchmarks.lane"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # one line a window; a lane that fails prints no answer
+            text=True,
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"},
         )
-        if child.stdin is None:
-            raise RuntimeError("a lane's process has no standard input")
-        json.dump(order | {"symbols": symbols}, child.stdin)
-        child.stdin.close()
-        children.append(child)
-    answers = [json.loads(child.stdout.read() if child.stdout else "") for child in children]
+        children.append((child, json.dumps(order | {"symbols": symbols})))
+    with ThreadPoolExecutor(len(children)) as pool:  # all of them are fed at once
+        answers = [
+            json.loads(output.splitlines()[-1])
+            for output in pool.map(lambda pair: pair[0].communicate(pair[1])[0], children)
+        ]
     seconds = time.perf_counter() - started
-    for child in children:
-        child.wait()
     return seconds, sum(answer["candles"] for answer in answers), max(answer["megabytes"] for answer in answers)
 
 
@@ -77,7 +84,6 @@ def _bare_copy(server: PostgresServer, loaded: str, streams: int) -> float:
         )
     with psycopg.connect(loaded) as conn:
         blocks = [_binary(conn, symbol) for symbol in SYMBOLS[:streams]]
-    from concurrent.futures import ThreadPoolExecutor
 
     def copy(block: list[bytes]) -> None:
         with psycopg.connect(target) as conn, conn.cursor().copy(sql.load("load/copy_market_data").encode()) as copying:
@@ -91,7 +97,6 @@ def _bare_copy(server: PostgresServer, loaded: str, streams: int) -> float:
 
 
 def _binary(conn: psycopg.Connection, symbol: str) -> list[bytes]:
-    columns = "symbol, timeframe, timestamp, open, high, low, close, volume, quote_volume, trades, taker_buy_volume, taker_buy_quote_volume"
-    statement = f"COPY (SELECT {columns} FROM market_data WHERE symbol = '{symbol}' ORDER BY timestamp) TO STDOUT (FORMAT BINARY)"  # noqa: S608 – names of this file
-    with conn.cursor().copy(statement.encode()) as copying:
+    rows = f"SELECT * FROM market_data WHERE symbol = '{symbol}' ORDER BY timestamp"  # noqa: S608 – names of this file
+    with conn.cursor().copy(f"COPY ({rows}) TO STDOUT (FORMAT BINARY)".encode()) as copying:
         return [bytes(piece) for piece in copying]

@@ -50,7 +50,7 @@ def fresh_database(server: PostgresServer) -> str:
 
 @contextmanager
 def exchange(*prebuilt: str, extended: int = 0, latency: float = 0.0) -> Iterator[Exchange]:
-    """The simulated exchange in a process of its own; `prebuilt` are orders SYMBOLS:INTERVALS:FIRST:LAST month."""
+    """The simulated exchange in a process of its own; `prebuilt` are orders SYMBOLS:INTERVALS:START:END, dates."""
     with Exchange(now=NOW, cache=CACHE, prebuild=prebuilt, extended=extended, latency=latency, process=True) as running:
         yield running
 
@@ -58,7 +58,8 @@ def exchange(*prebuilt: str, extended: int = 0, latency: float = 0.0) -> Iterato
 def description() -> str:
     """The machine, in a line."""
     memory = psutil.virtual_memory().total / 2**30
-    return f"{psutil.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    return f"{psutil.cpu_count()} cores, {memory:.0f} GiB, {system}"
 
 
 def median(values: Sequence[float]) -> float:
