@@ -26,7 +26,11 @@ def main() -> int:
         latency=arguments.latency_ms / 1000,
         cache=arguments.cache,
     )
-    state = State(options)
+    try:
+        state = State(options)
+    except ValueError as wrong:
+        print(wrong, file=sys.stderr)
+        return 2
     for order in arguments.prebuild:
         symbols, intervals, start, end, *daily = order.split(":")
         files = state.files.prebuild(

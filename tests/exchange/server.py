@@ -117,7 +117,7 @@ class Server:
             writer.transport.abort()
             return 0, False
         body = response.whole_body()
-        writer.write(_head(response, len(body)))
+        writer.write(_head(response, len(body), self._state.clock.now()))
         if delivery.how == "cut":
             part = body[: int(len(body) * delivery.fraction)]
             writer.write(part)
@@ -133,7 +133,7 @@ class Server:
 
     async def _send(self, writer: asyncio.StreamWriter, request: Request, response: Response) -> int:
         size = response.file.stat().st_size if response.file else len(response.body)
-        writer.write(_head(response, size))
+        writer.write(_head(response, size, self._state.clock.now()))
         if request.method == "HEAD" or size == 0:
             size = 0
         elif response.file:
@@ -173,11 +173,11 @@ def _kind(path: str, checksum: bool | None) -> str:
     return "listing" if path in ("", "/", "/data.binance.vision", "/data.binance.vision/") else "unknown"
 
 
-def _head(response: Response, size: int) -> bytes:
+def _head(response: Response, size: int, now: float) -> bytes:
     lines = [f"HTTP/1.1 {response.status} {_REASONS.get(response.status, 'Unknown')}"]
     lines.append(f"Content-Type: {response.content_type}")
     if response.status != 304:
         lines.append(f"Content-Length: {size}")
-    lines.append(f"Date: {formatdate(usegmt=True)}")
+    lines.append(f"Date: {formatdate(now, usegmt=True)}")
     lines += [f"{name}: {value}" for name, value in response.headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

@@ -84,3 +84,11 @@ def test_the_machines_time_zone_changes_nothing(exchange: Exchange, monkeypatch:
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_the_program_refuses_an_empty_replay_in_one_sentence(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.exchange", "--replay", str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=30, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("Nothing to replay: ")
+    assert len(ended.stderr.splitlines()) == 1
