@@ -26,11 +26,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
-pytest_plugins = ["tests.exchange.fixtures", "tests.dags.airflow_runs"]
+pytest_plugins = ["tests.exchange.fixtures", "tests.dags.airflow_runs", "tests.no_silent_skips"]
 WRITER = "market_writer"
 READER = "backtester"
 TEMPLATE = "market_template"
 SERVER_PREFIX = "klines-test-postgres-"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the tests away from this machine's Airflow and databases, before anything imports Airflow."""
+    for name in [name for name in os.environ if name.startswith(("AIRFLOW", "PG", "KLINES_DSN", "MARKET_DB_URL"))]:
+        del os.environ[name]
+    home = tempfile.TemporaryDirectory(prefix="klines-test-airflow-")
+    config.add_cleanup(home.cleanup)
+    os.environ["AIRFLOW_HOME"] = home.name
+    os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+    os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(ROOT / "plugins")
 
 
 @dataclass(frozen=True)

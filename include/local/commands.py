@@ -33,13 +33,14 @@ def run(state: State, request: RunRequest, console: Console) -> int:
     state.prepare()
     with lock.hold(state.lock, "run"):
         runtime = Runtime(state, lambda text: console.print(escape(text), soft_wrap=True))
-        running = None
+        running, was_up = None, runtime.is_up()
         try:
             running = runtime.up(request, DAG_ID)
             return _load(runtime, running, request, console)
         except BaseException as error:
-            with _uninterrupted():
-                _give_up(runtime, running, error, console)
+            if isinstance(error, KeyboardInterrupt) or not was_up:
+                with _uninterrupted():
+                    _give_up(runtime, running, error, console)
             raise
 
 
@@ -111,7 +112,7 @@ def _load(runtime: Runtime, running: Running, request: RunRequest, console: Cons
 
 
 def _give_up(runtime: Runtime, running: Running | None, error: BaseException, console: Console) -> None:
-    """Leave nothing running, whatever happened; the terminal may be gone already."""
+    """Leave nothing running, neither after Ctrl-C nor half started; the terminal may be gone already."""
     with suppress(OSError):
         console.print("\nstopping …")
     if running is not None and isinstance(error, KeyboardInterrupt):

@@ -25,6 +25,7 @@ PLAN_TASK = "make_lanes"
 SCOPE_TASK = "choose_scope"
 LANE_TASK = "load_lane"
 FINISHED = ("success", "failed", "upstream_failed", "skipped", "removed")
+RUNNING_STATES = {"running": "", "up_for_retry": " (failed, to be tried again)"}
 TROUBLED = ("up_for_retry", "failed")
 OVER = ("success", "failed")
 
@@ -88,7 +89,9 @@ class LoadRun:
         lanes = [task for task in instances if task["task_id"] == LANE_TASK and task["map_index"] >= 0]
         states = Counter(str(task["state"]) for task in lanes)
         found.step = ", ".join(
-            task["task_id"] for task in instances if task["state"] == "running" and task["task_id"] != LANE_TASK
+            task["task_id"] + RUNNING_STATES[task["state"]]
+            for task in instances
+            if task["state"] in RUNNING_STATES and task["task_id"] != LANE_TASK
         )
         sizes = self._lane_sizes() if lanes else {}
         found.lanes = len(lanes)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from include.local.load_run import LoadRun, Snapshot
 
-PLAIN_SECONDS = 5.0
+PLAIN_SECONDS, QUIET_SECONDS = 5.0, 30.0
 MANY_LANES = 100
 
 
@@ -25,6 +25,7 @@ class RateMeter:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._first: tuple[float, int, int] | None = None
+        self._last = (0.0, 0)
 
     def read(self, snapshot: Snapshot) -> tuple[float, float | None]:
         """Rate since the first lane began to load, and the time left at the pace so far (None while unknown)."""
@@ -34,7 +35,9 @@ class RateMeter:
                 return 0.0, None
             self._first = (now, snapshot.fetched, snapshot.accounted)
         started, fetched, accounted = self._first
-        elapsed = now - started
+        if snapshot.fetched > self._last[1]:
+            self._last = (now, snapshot.fetched)
+        elapsed = (now if snapshot.lanes_done + snapshot.lanes_failed < snapshot.lanes else self._last[0]) - started
         if elapsed < 1:
             return 0.0, None
         pace = (snapshot.accounted - accounted) / elapsed
@@ -79,8 +82,9 @@ def follow(run: LoadRun, console: Console, prefix: str, check: Callable[[], None
                     f"{prefix}[red]failed[/red] {escape(failure.what)}: {escape(failure.reason)}", soft_wrap=True
                 )
             over = snapshot.state in OVER
-            due = time.monotonic() - last_shown >= PLAIN_SECONDS
-            if not console.is_terminal and line != last_line and (due or over):
+            waited = time.monotonic() - last_shown
+            due = waited >= (PLAIN_SECONDS if line != last_line else QUIET_SECONDS)
+            if not console.is_terminal and (due or (over and line != last_line)):
                 console.print(f"{prefix}{escape(line)}", soft_wrap=True)
                 last_line, last_shown = line, time.monotonic()
             if over:

@@ -71,7 +71,7 @@ class Runtime:
             "simulated": exchange.simulated,
             "market": stores.market,
         }
-        warm = self._is_up(wanted) and api.healthy()
+        warm = self._fits(wanted) and api.healthy()
         if not warm:
             self._start(environment, api, wanted)
         self.state.write(RECORD, wanted)
@@ -80,6 +80,10 @@ class Runtime:
         components.start_airflow(self.processes, environment)
         components.wait_for_dag(self.processes, api, dag_id, None if warm else started_at)
         return Running(api, exchange, stores.market, warm, password if is_new else None)
+
+    def is_up(self) -> bool:
+        """Whether all of Airflow's components run."""
+        return all(self.processes.find(name) for name in components.AIRFLOW)
 
     def down(self) -> int:
         """Stop everything; returns how many processes there were."""
@@ -97,10 +101,10 @@ class Runtime:
             api.patch(f"dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}", {"state": "failed", "note": note})
         return len(chosen)
 
-    def _is_up(self, wanted: dict[str, Any]) -> bool:
+    def _fits(self, wanted: dict[str, Any]) -> bool:
         record = self.state.read(RECORD)
         same = all(record.get(key) == value for key, value in wanted.items() if key != "market")
-        return same and all(self.processes.find(name) for name in components.AIRFLOW)
+        return same and self.is_up()
 
     def _start(self, environment: dict[str, str], api: AirflowApi, wanted: dict[str, Any]) -> None:
         record = self.state.read(RECORD)

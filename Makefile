@@ -1,0 +1,59 @@
+# `make` lists what there is. Everything happens in .venv and .run, which git ignores.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+WORDS := SYMBOLS TIMEFRAMES START END SOURCE TIER LIMIT EXCHANGE MARKET_DB_URL
+
+# Words given to make (or in the environment) as NAME=value arguments, quoted for the shell.
+quote = '$(subst ','\'',$(1))'
+GIVEN = $(foreach word,$(WORDS),$(if $($(word)),$(call quote,$(word)=$($(word)))))
+
+export PYTHONUTF8 := 1
+unexport $(WORDS)
+
+.DEFAULT_GOAL := help
+.PHONY: help run stop status test check bench lock install
+
+help: ## what there is (the default)
+	@echo "make run      load Binance history into PostgreSQL through Airflow, and show it (Airflow stays up)"
+	@echo "              words: SYMBOLS=BTC,ETH TIMEFRAMES=1h,1d START=2020-01-01 END=2025-09-30"
+	@echo "              SOURCE=auto|archive|rest TIER=core|extended|all LIMIT=10"
+	@echo "              EXCHANGE=auto|binance|simulated|http://host:port MARKET_DB_URL=postgresql://…"
+	@echo "make stop     stop all of it"
+	@echo "make status   what runs, where, the last load, and what is stored"
+	@echo "make test     all tests (TESTS=tests/unit for some)"
+	@echo "make check    lint, format, types, SQL style"
+	@echo "make bench    measure load and read rates"
+	@echo "make lock     write constraints.txt anew from requirements.txt"
+
+run: install ## the main job
+	@$(BIN)/python -m include.local run $(GIVEN)
+
+stop: ## stop everything that `make run` started
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m include.local stop; else echo "Nothing runs: there is no $(VENV)."; fi
+
+status: ## what runs
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m include.local status; else echo "Nothing runs: there is no $(VENV)."; fi
+
+test: install ## all tests
+	@$(BIN)/python -m pytest $(TESTS)
+
+check: install ## what CI checks beside the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy include plugins
+	$(BIN)/sqlfluff lint --processes 2 include/sql
+
+bench: install ## load and read rates on this machine
+	@$(BIN)/python -m tests.benchmarks
+
+lock: install ## the whole resolved tree, for every supported Python
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 requirements.txt -o constraints.txt \
+	    --no-annotate --no-header --no-emit-index-url --upgrade
+
+install: $(STAMP)
+
+$(STAMP): requirements.txt constraints.txt include/local/install.py
+	@$(PYTHON) include/local/install.py $(VENV)
