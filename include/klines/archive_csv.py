@@ -13,6 +13,7 @@ import zlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
@@ -21,8 +22,6 @@ from include.klines.errors import MalformedFile, RefusedFile, TruncatedFile
 from include.klines.windows import Window, day_of, month_of
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from include.klines.intervals import Timeframe
 
 MAX_CSV_BYTES = 64 << 20
@@ -102,7 +101,7 @@ def from_archive_csv(csv_bytes: bytes, name: str) -> Candles:
         raise MalformedFile(f"{name}.csv holds no candles.")
     if table.column("open_time").null_count:
         raise MalformedFile(f"{name}.csv has a row without an open time.")
-    opened = table.column("open_time").to_numpy()
+    opened = _numbers(table, "open_time")
     in_microseconds = opened >= MICROSECONDS_FROM
     if in_microseconds[0] != in_microseconds[-1] or in_microseconds.any() != in_microseconds.all():
         _refuse(name, "some of its open times are milliseconds and some microseconds")
@@ -140,10 +139,14 @@ def _parse(csv_bytes: bytes) -> Any:
 
 
 def _numbers(table: Any, column: str) -> np.ndarray[Any, Any]:
-    values = table.column(column)
+    chunks = table.column(column)
+    values = chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()
     if values.null_count:
         values = values.fill_null(0 if column in {*VOLUMES, "trades"} else float("nan"))
-    return values.to_numpy()  # type: ignore[no-any-return]  # pyarrow has no types
+    dtype = np.int64 if column in {"open_time", "trades"} else np.float64
+    # The buffer as it is: Arrow's own to_numpy imports pandas, 0.4 s and 45 MB.
+    numbers: np.ndarray[Any, Any] = np.frombuffer(values.buffers()[1], dtype=dtype)
+    return numbers[values.offset : values.offset + len(values)]
 
 
 def _member_name(member: zipfile.ZipInfo) -> str:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from include.klines.intervals import EPOCH
 from include.klines.windows import Window
@@ -249,10 +248,9 @@ def _integer(value: Any, fallback: int) -> int:
 
 def _floats(column: Sequence[Any], fallback: float) -> Floats:
     try:
-        numbers = pa.array(column, pa.string()).cast(pa.float64())
-    except (pa.ArrowException, TypeError):
-        return np.array([_float(value, fallback) for value in column], dtype=np.float64)
-    return numbers.fill_null(fallback).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]  # pyarrow has no types
+        return np.array(list(map(float, column)))  # as fast as Arrow, whose pa.array imports pandas
+    except (TypeError, ValueError, OverflowError):
+        return np.array([_float(value, fallback) for value in column])
 
 
 def _float(value: Any, fallback: float) -> float:

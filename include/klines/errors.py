@@ -9,6 +9,7 @@ Each error is one sentence: what is wrong, where, and what to do.
     │   ├── TruncatedFile   it ends too early
     │   └── MalformedFile   it is no zip with one CSV of candles
     ├── LoadError           a window could not be loaded; nothing of it was stored
+    │   └── WindowUnavailable  no rung of the ladder could be asked with success (include.klines.parts)
     └── MigrationError      the database's schema and include/sql/migrations do not fit
 """
 

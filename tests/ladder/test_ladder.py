@@ -256,6 +256,15 @@ def test_what_lies_in_the_future_is_not_asked_for(ladder: Ladder) -> None:
     assert [part.source for part in parts] == ["none", "none"]
 
 
+def test_a_pair_whose_name_is_not_ascii_loads_like_any_other(ladder: Ladder) -> None:
+    pair = "币安人生USDT"
+    ladder.set_clock("2026-02-20")
+    part = ladder.part("2026-01-01", "2026-02-01", pair=pair, listed=[span("2026-01-07 12:00", "2026-02-20")])
+    assert part.source == "archive-monthly"
+    assert part.candles == ladder.truth("2026-01-01", "2026-02-01", pair=pair)
+    assert ladder.part("2026-02-10", "2026-02-11", pair=pair).source == "rest"
+
+
 def test_an_unknown_source_is_refused_before_anything_is_asked(ladder: Ladder) -> None:
     with pytest.raises(InvalidRequest, match="'ftp' of BTC is not known: use auto, archive or rest"):
         ladder.parts("2024-03-01", "2024-04-01", source="ftp")

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import random
+import subprocess
+import sys
 import zipfile
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -199,3 +201,17 @@ def test_a_period_is_a_calendar_month_or_day() -> None:
     assert str(period_window("2024-02")) == "[2024-02-01 00:00, 2024-03-01 00:00)"
     assert str(period_window("2024-12-31")) == "[2024-12-31 00:00, 2025-01-01 00:00)"
     assert moment(microseconds(period_window("2024-02").start)) == datetime(2024, 2, 1, tzinfo=UTC)
+
+
+def test_decoding_does_not_import_pandas() -> None:
+    program = f"""
+import sys
+from include.klines.archive_csv import from_archive_csv
+from include.klines.candles import from_rest
+assert len(from_archive_csv({line(0)!r}, "file")) == len(from_rest([[0, *["1"] * 5, 0, "1", 1, "1", "1", "0"]])) == 1
+sys.exit("pandas" in sys.modules)
+"""
+    root = Path(__file__).resolve().parents[2]
+    assert subprocess.run([sys.executable, "-c", program], cwd=root, check=False).returncode == 0, (
+        "0.4 s and 45 MB a task"
+    )
