@@ -274,7 +274,7 @@ class BinanceHook(BaseHook):
         except Exception as error:  # Airflow's own error for an unknown connection differs between its processes
             raise BudgetUnavailable(f"connection {self.market_conn_id} cannot be used: {error}") from error
         conn.autocommit = True
-        return conn  # type: ignore[no-any-return]
+        return conn  # type: ignore[no-any-return]  # the hook has no type for its connection
 
 
 class BinanceHttpHook(BinanceHook):

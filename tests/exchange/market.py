@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import replace
+from functools import partial
 
 from tests.exchange import text
 from tests.exchange.blocks import Blocks, pieces
@@ -188,7 +189,7 @@ class Market:
         for span_start, span_end, number in pair.spans(FOREVER):
             for low, high, block in pieces(max(span_start, start), min(span_end, end), _HOURS_BLOCK):
                 series = self._of(pair, number)
-                made = self._hour_blocks.get((series, block), lambda s=series, b=block: s.hours(b, b + _HOURS_BLOCK))  # type: ignore[misc]
+                made = self._hour_blocks.get((series, block), partial(series.hours, block, block + _HOURS_BLOCK))
                 part = made.between(low, high)
                 for revision in revisions:
                     part = revised(part, revision, series)

@@ -162,7 +162,7 @@ def test_downloads_at_once_are_bounded_and_pacing_does_not_touch_them(server: Sc
             with lock:
                 running -= 1
 
-    client._verified = counted  # type: ignore[method-assign,assignment]
+    client._verified = counted  # type: ignore[method-assign,assignment]  # watched, not replaced
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: hook.archive_file("BTCUSDT", "1h", "2024-03"), range(16)))
     assert most <= 2

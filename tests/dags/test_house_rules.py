@@ -1,0 +1,176 @@
+"""What every Dag, and the bundle around it, must be. A new Dag needs a line in DAGS, and then keeps every rule here."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk._shared.module_loading.file_discovery import find_path_from_directory
+from airflow.sdk.definitions.mappedoperator import MappedOperator
+
+from include.klines.lanes import Lane, SeriesPlan
+from include.klines.settings import ROOT
+from include.klines.windows import Window
+from tests.dags.bundle import dags, parse
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+    from tests.dags.airflow_runs import Airflow
+
+DAGS = {
+    "klines_initial_load",
+}
+VERBS = {"choose", "load", "make", "measure", "publish"}
+WITHOUT_RETRIES = {"publish_summary": "it fails because a lane failed, which its own retry does not change"}
+MOST_LINES = 100
+RUNBOOK = ("**When**", "**Running it again**", "**What to do when it fails**")
+HEAVY = {"numpy", "pandas", "pyarrow", "psycopg", "binance_plugin"}
+LANE = Lane(
+    "BTC 1h",
+    (
+        SeriesPlan(
+            "BTC", "BTCUSDT", "1h", (Window(datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC)),)
+        ),
+    ),
+)
+MAPPED = {"load_lane": ({"lane": LANE.to_json()}, "BTC 1h")}
+"""For each mapped task: mapped arguments, and the name that the UI must show for them."""
+
+each_dag = pytest.mark.parametrize("dag", dags(), ids=lambda dag: dag.dag_id)
+each_task = pytest.mark.parametrize(
+    "task", [task for dag in dags() for task in dag.tasks], ids=lambda task: f"{task.dag_id}.{task.task_id}"
+)
+
+
+def test_the_bundle_holds_exactly_the_known_dags() -> None:
+    assert parse().import_errors == {}
+    assert set(parse().dags) == DAGS
+
+
+def test_airflow_finds_no_broken_file(airflow: Airflow) -> None:
+    command = [sys.executable, "-m", "airflow", "dags", "list-import-errors", "--local", "--bundle-name", "klines"]
+    found = subprocess.run(
+        [*command, "--output", "json"], env=airflow.environment, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert found.stdout.splitlines()[-1] == "[]", found.stdout
+
+
+def test_the_bundle_is_the_repository_and_only_its_dags_folder_is_searched() -> None:
+    assert (ROOT / ".airflowignore").read_text() == "/*/\n!/dags/\n"
+    seen = {Path(path) for path in find_path_from_directory(ROOT, ".airflowignore", "glob")}
+    assert {path for path in seen if path.suffix == ".py"} == set((ROOT / "dags").glob("*.py"))
+
+
+def test_the_plugin_loader_sees_only_modules_that_register_a_plugin() -> None:
+    seen = {Path(path) for path in find_path_from_directory(ROOT / "plugins", ".airflowignore", "glob")}
+    modules = {path for path in seen if path.suffix == ".py"}
+    assert modules
+    for path in modules:
+        assert path.name.endswith("_plugin.py"), path
+        assert "AirflowPlugin" in path.read_text(), path
+
+
+@each_dag
+def test_a_dag_is_explained_by_its_runbook(dag: DAG) -> None:
+    source = Path(dag.fileloc).read_text()
+    assert dag.doc_md is not None
+    assert dag.doc_md.strip() == (ast.get_docstring(ast.parse(source), clean=False) or "").strip()
+    assert all(heading in dag.doc_md for heading in RUNBOOK)
+    assert dag.doc_md.startswith("### ")
+    assert dag.dag_display_name != dag.dag_id
+
+
+@each_dag
+def test_a_dag_can_be_found_by_tag_and_owner(dag: DAG) -> None:
+    assert "klines" in dag.tags
+    assert len(dag.tags) > 1
+    assert {task.owner for task in dag.tasks} == {"klines"}
+
+
+@each_dag
+def test_a_dag_is_named_after_its_file_and_bounded(dag: DAG) -> None:
+    assert Path(dag.fileloc).stem == dag.dag_id
+    assert dag.max_active_runs <= 2
+
+
+@each_dag
+def test_a_data_interval_is_never_of_zero_width(dag: DAG) -> None:
+    if dag.schedule is not None:
+        assert type(dag.timetable).__name__ == "CronDataIntervalTimetable"
+        assert dag.start_date is not None
+
+
+@each_dag
+def test_every_field_of_a_form_is_typed_and_explained(dag: DAG) -> None:
+    for name in dag.params:
+        param = dag.params.get_param(name)
+        assert param.description, name
+        assert {"type", "enum"} & set(param.schema), name
+
+
+@each_dag
+def test_a_dag_file_is_wiring_only(dag: DAG) -> None:
+    source = Path(dag.fileloc).read_text()
+    assert len(source.splitlines()) <= MOST_LINES
+    forbidden = (ast.For, ast.While, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp, ast.Try)
+    assert [node for node in ast.walk(ast.parse(source)) if isinstance(node, forbidden)] == []
+    assert not re.search(r"\b(SELECT|INSERT|UPDATE|DELETE)\b", source)
+
+
+@each_dag
+def test_parsing_a_dag_imports_nothing_heavy(dag: DAG, record_property: Any) -> None:
+    measured = (
+        "import json, runpy, sys, time, airflow.sdk, airflow.providers.common.sql.operators.sql\n"
+        "before = set(sys.modules); start = time.process_time()\n"
+        "runpy.run_path(sys.argv[1])\n"
+        "seconds = time.process_time() - start\n"
+        "print(json.dumps([seconds, sorted({m.partition('.')[0] for m in set(sys.modules) - before})]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", measured, dag.fileloc],
+        cwd=ROOT,
+        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seconds, imported = json.loads(done.stdout.splitlines()[-1])
+    record_property(f"parse seconds of {dag.dag_id}", seconds)
+    sys.stdout.write(f"{dag.dag_id} parses in {seconds:.3f} s of CPU; the goal is under 0.5 s\n")
+    assert not HEAVY & set(imported)
+
+
+@each_task
+def test_a_task_id_starts_with_a_verb(task: Any) -> None:
+    assert task.task_id.partition("_")[0] in VERBS
+
+
+@each_task
+def test_a_task_is_retried_or_says_why_not(task: Any) -> None:
+    assert (task.retries == 0) == (task.task_id in WITHOUT_RETRIES)
+    assert task.retry_delay >= timedelta(seconds=1)
+
+
+@each_task
+def test_a_task_ends_by_itself(task: Any) -> None:
+    assert task.execution_timeout is not None
+    assert task.execution_timeout <= timedelta(hours=12)
+
+
+def test_every_mapped_task_is_named_after_what_it_works_on() -> None:
+    mapped = {task.task_id: task for dag in dags() for task in dag.tasks if isinstance(task, MappedOperator)}
+    assert set(mapped) == set(MAPPED)
+    for task_id, task in mapped.items():
+        arguments, name = MAPPED[task_id]
+        one = task.unmap(arguments)
+        template = task.get_dag().get_template_env().from_string(task.map_index_template)
+        assert template.render(task=one) == name
