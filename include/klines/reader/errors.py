@@ -104,9 +104,9 @@ class MissingData(ReaderError):
         listed = ", ".join(
             f"{window.symbol} {window}" if several else str(window) for window in self.windows[:LISTED_WINDOWS]
         )
-        more = f" and {len(self.windows) - LISTED_WINDOWS:,} more" if len(self.windows) > LISTED_WINDOWS else ""
+        more = f" and {len(self.windows) - LISTED_WINDOWS} more" if len(self.windows) > LISTED_WINDOWS else ""
         super().__init__(
-            f"{what} lacks {self.missing:,} of {expected:,} candles ({100 * self.share:.3g} %) without an explanation: "
+            f"{what} lacks {self.missing} of {expected} candles ({100 * self.share:.4f} %) without an explanation: "
             f"{listed}{more}; {advice(self.conf, self.windows)}"
         )
 

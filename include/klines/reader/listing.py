@@ -78,7 +78,7 @@ def find_listing(subject: Subject, request: Request, base: Length) -> Listing | 
     spans = [(listing.listed_at, listing.delisted_at) for listing in subject.listings]
     what = f"{subject.symbol} {request.length.name} {request}"
     if len(touched) > 1:
-        names = " and ".join(map(str, touched))
+        names = "; ".join(map(str, touched))
         raise ReusedTicker(
             f"{what} spans two assets that share the ticker and are never stitched: {names}; read one at a time.", spans
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from include.klines.reader.errors import MissingWindow
-from include.klines.reader.request import COLUMNS, DEFAULT_COLUMNS, Request, micros, moment
+from include.klines.reader.request import COLUMNS, DEFAULT_COLUMNS, PRICES, Request, micros, moment
 from include.klines.reader.statements import statement
 
 if TYPE_CHECKING:
@@ -155,8 +155,12 @@ def aggregate(series: Series, request: Request) -> Series:
             values[row] = group[:, 0]
         elif column == "close":
             values[row] = group[:, -1]
+        elif column in PRICES:
+            values[row] = group.max(axis=1) if column == "high" else group.min(axis=1)
         else:
-            values[row] = {"high": np.max, "low": np.min}.get(column, np.sum)(group, axis=1)
+            values[row] = 0.0
+            for place in range(ratio):  # one after the other, as SQL's sum does: np.sum would round differently
+                values[row] += group[:, place]
     values[:, causes != 0] = np.nan
     return replace(series, request=request, values=values, causes=causes, aggregated_from=series.request.length.name)
 
