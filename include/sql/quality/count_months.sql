@@ -13,8 +13,8 @@ WITH pieces AS MATERIALIZED (
         piece_end
     FROM
         expected_pieces(
-            %(symbols)s::text [],
-            %(timeframes)s::text [],
+            %(symbols)s::text[],
+            %(timeframes)s::text[],
             %(range_start)s::timestamptz,
             %(range_end)s::timestamptz,
             %(clock)s::timestamptz
@@ -30,28 +30,31 @@ counted AS (
         sum(extract(EPOCH FROM pieces.piece_end - pieces.piece_start) / extract(EPOCH FROM pieces.step))::bigint AS expected,
         sum(stored.candles)::bigint AS actual
     FROM pieces
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS candles
-        FROM market_data AS candle
-        WHERE
-            candle.symbol = pieces.symbol
-            AND candle.timeframe = pieces.timeframe
-            AND candle.timeframe = ANY(%(timeframes)s::text [])
-            AND candle.timestamp >= pieces.piece_start
-            AND candle.timestamp < pieces.piece_end
-    ) AS stored
+    CROSS JOIN
+        LATERAL (
+            SELECT count(*) AS candles
+            FROM market_data AS candle
+            WHERE
+                candle.symbol = pieces.symbol
+                AND candle.timeframe = pieces.timeframe
+                AND candle.timeframe = any(%(timeframes)s::text[])
+                AND candle.timestamp >= pieces.piece_start
+                AND candle.timestamp < pieces.piece_end
+        ) AS stored
     GROUP BY pieces.symbol, pieces.timeframe, pieces.range_start, pieces.range_end
 ),
 
 outdated AS (
     DELETE FROM data_quality AS quality
-    USING unnest(%(symbols)s::text [], %(timeframes)s::text []) AS series (symbol, timeframe)
+    USING unnest(%(symbols)s::text[], %(timeframes)s::text[]) AS series (symbol, timeframe)
     WHERE
         quality.symbol = series.symbol
         AND quality.timeframe = series.timeframe
         AND quality.period = 'month'
         AND quality.date_range_start >= date_trunc('month', %(range_start)s::timestamptz, 'UTC')
-        AND quality.date_range_start < %(range_end)s::timestamptz
+        AND quality.date_range_start < (
+            date_trunc('month', (%(range_end)s::timestamptz - interval '1 microsecond') AT TIME ZONE 'UTC') + interval '1 month'
+        ) AT TIME ZONE 'UTC'
         AND (quality.symbol, quality.timeframe, quality.date_range_start) NOT IN (
             SELECT
                 counted.symbol,

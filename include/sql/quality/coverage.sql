@@ -15,7 +15,7 @@ WITH spans AS MATERIALIZED (
             date_bin(step, %(range_end)s::timestamptz + step - interval '1 microsecond', '1970-01-01 00:00+00'),
             date_bin(step, %(clock)s::timestamptz, '1970-01-01 00:00+00')
         ) AS span_end
-    FROM listing_spans(%(symbols)s::text [], %(timeframes)s::text [])
+    FROM listing_spans(%(symbols)s::text[], %(timeframes)s::text[])
 ),
 
 counted AS (
@@ -31,21 +31,22 @@ counted AS (
         min(stored.first_open) AS first_open,
         max(stored.last_open) AS last_open
     FROM spans
-    CROSS JOIN LATERAL (
-        SELECT
-            count(*) AS candles,
-            min(candle.timestamp) AS first_open,
-            max(candle.timestamp) AS last_open
-        FROM market_data AS candle
-        WHERE
-            candle.symbol = spans.symbol
-            AND candle.timeframe = spans.timeframe
-            AND candle.timeframe = ANY(%(timeframes)s::text [])
-            AND candle.timestamp >= %(range_start)s::timestamptz
-            AND candle.timestamp < %(range_end)s::timestamptz
-            AND candle.timestamp >= spans.span_start
-            AND candle.timestamp < spans.span_end
-    ) AS stored
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                count(*) AS candles,
+                min(candle.timestamp) AS first_open,
+                max(candle.timestamp) AS last_open
+            FROM market_data AS candle
+            WHERE
+                candle.symbol = spans.symbol
+                AND candle.timeframe = spans.timeframe
+                AND candle.timeframe = any(%(timeframes)s::text[])
+                AND candle.timestamp >= %(range_start)s::timestamptz
+                AND candle.timestamp < %(range_end)s::timestamptz
+                AND candle.timestamp >= spans.span_start
+                AND candle.timestamp < spans.span_end
+        ) AS stored
     GROUP BY spans.symbol, spans.timeframe
 ),
 
@@ -64,8 +65,8 @@ causes AS (
         ON
             spans.symbol = gap.symbol
             AND spans.timeframe = gap.timeframe
-            AND gap.gap_start < spans.span_end
-            AND gap.gap_end > spans.span_start
+            AND spans.span_end > gap.gap_start
+            AND spans.span_start < gap.gap_end
     WHERE gap.resolved_at IS NULL
     GROUP BY spans.symbol, spans.timeframe, gap.cause
 ),
@@ -94,6 +95,6 @@ SELECT
 FROM counted
 LEFT JOIN explained ON counted.symbol = explained.symbol AND counted.timeframe = explained.timeframe
 INNER JOIN
-    unnest(%(symbols)s::text [], %(timeframes)s::text []) WITH ORDINALITY AS series (symbol, timeframe, position)
+    unnest(%(symbols)s::text[], %(timeframes)s::text[]) WITH ORDINALITY AS series (symbol, timeframe, position)
     ON counted.symbol = series.symbol AND counted.timeframe = series.timeframe
 ORDER BY series.position

@@ -7,7 +7,7 @@ WITH shared AS MATERIALIZED (
         hole.starts_at,
         hole.ends_at,
         hole.symbols
-    FROM (SELECT DISTINCT unnest(%(timeframes)s::text []) AS timeframe) AS wanted
+    FROM (SELECT DISTINCT unnest(%(timeframes)s::text[]) AS timeframe) AS wanted
     CROSS JOIN LATERAL shared_holes(wanted.timeframe, %(range_start)s::timestamptz, %(range_end)s::timestamptz) AS hole
 ),
 
@@ -76,20 +76,22 @@ SELECT
     || ', each with candles right before and after; no stored pair has one.',
     %(clock)s::timestamptz
 FROM outages
-CROSS JOIN LATERAL (
-    SELECT shared.symbols
-    FROM shared
-    WHERE
-        shared.timeframe = outages.timeframe
-        AND shared.starts_at >= outages.starts_at
-        AND shared.ends_at <= outages.ends_at
-    ORDER BY cardinality(shared.symbols) DESC
-    LIMIT 1
-) AS witnesses
+CROSS JOIN
+    LATERAL (
+        SELECT shared.symbols
+        FROM shared
+        WHERE
+            shared.timeframe = outages.timeframe
+            AND shared.starts_at >= outages.starts_at
+            AND shared.ends_at <= outages.ends_at
+        ORDER BY cardinality(shared.symbols) DESC
+        LIMIT 1
+    ) AS witnesses
 ORDER BY outages.timeframe, outages.starts_at
-ON CONFLICT (timeframe, starts_at) DO UPDATE SET
-    ends_at = excluded.ends_at,
-    source = excluded.source,
-    evidence = excluded.evidence
-WHERE outage.ends_at <> excluded.ends_at
+ON CONFLICT (timeframe, starts_at) DO UPDATE
+    SET
+        ends_at = excluded.ends_at,
+        source = excluded.source,
+        evidence = excluded.evidence
+    WHERE outage.ends_at <> excluded.ends_at
 RETURNING outage.timeframe, outage.starts_at, outage.ends_at

@@ -5,8 +5,8 @@ SELECT
     timeframe
 FROM historical_data_range
 WHERE
-    (%(symbols)s::text [] IS NULL OR symbol = ANY(%(symbols)s::text []))
-    AND (%(timeframes)s::text [] IS NULL OR timeframe = ANY(%(timeframes)s::text []))
+    (%(symbols)s::text[] IS NULL OR symbol = any(%(symbols)s::text[]))
+    AND (%(timeframes)s::text[] IS NULL OR timeframe = any(%(timeframes)s::text[]))
 UNION
 SELECT
     symbol,
@@ -14,6 +14,6 @@ SELECT
 FROM data_gap
 WHERE
     resolved_at IS NULL
-    AND (%(symbols)s::text [] IS NULL OR symbol = ANY(%(symbols)s::text []))
-    AND (%(timeframes)s::text [] IS NULL OR timeframe = ANY(%(timeframes)s::text []))
+    AND (%(symbols)s::text[] IS NULL OR symbol = any(%(symbols)s::text[]))
+    AND (%(timeframes)s::text[] IS NULL OR timeframe = any(%(timeframes)s::text[]))
 ORDER BY 1, 2

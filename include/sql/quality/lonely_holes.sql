@@ -10,7 +10,7 @@ WITH holes AS (
         gap.gap_end
     FROM data_gap AS gap
     WHERE
-        gap.timeframe = ANY(%(timeframes)s::text [])
+        gap.timeframe = any(%(timeframes)s::text[])
         AND gap.resolved_at IS NULL
         AND gap.cause = 'open'
         AND gap.rest_empty_on <> '{}'
@@ -53,17 +53,19 @@ WHERE
     AND NOT EXISTS (
         SELECT
         FROM historical_data_range AS stored
-        CROSS JOIN LATERAL (
-            SELECT
-            FROM market_data AS candle
-            WHERE
-                candle.symbol = stored.symbol
-                AND candle.timeframe = holes.timeframe
-                AND candle.timeframe = ANY(%(timeframes)s::text [])
-                AND candle.timestamp >= holes.gap_start
-                AND candle.timestamp < holes.gap_end
-            LIMIT 1
-        ) AS candle_inside
+        CROSS JOIN
+            LATERAL (
+                SELECT
+                FROM market_data AS candle
+                WHERE
+                    candle.symbol = stored.symbol
+                    AND candle.timeframe = holes.timeframe
+                    AND candle.timeframe = any(%(timeframes)s::text[])
+                    AND candle.timestamp >= holes.gap_start
+                    AND candle.timestamp < holes.gap_end
+                -- any candle will do
+                LIMIT 1 -- noqa: AM09
+            ) AS candle_inside
         WHERE
             stored.timeframe = holes.timeframe
             AND stored.earliest_date < holes.gap_end

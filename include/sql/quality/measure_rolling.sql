@@ -17,7 +17,7 @@ spans AS MATERIALIZED (
         step,
         span_start,
         span_end
-    FROM listing_spans(%(symbols)s::text [], %(timeframes)s::text [])
+    FROM listing_spans(%(symbols)s::text[], %(timeframes)s::text[])
 ),
 
 pieces AS (
@@ -42,8 +42,8 @@ pieces AS (
             spans.symbol = quality.symbol
             AND spans.timeframe = quality.timeframe
             AND quality.period = 'month'
-            AND quality.date_range_start < ranges.range_end
-            AND quality.date_range_end > ranges.range_start
+            AND ranges.range_end > quality.date_range_start
+            AND ranges.range_start < quality.date_range_end
     WHERE
         greatest(ranges.range_start, quality.date_range_start, spans.span_start)
         < least(ranges.range_end, quality.date_range_end, spans.span_end)
@@ -60,37 +60,39 @@ counted AS (
         sum(CASE WHEN pieces.is_whole THEN pieces.actual_records ELSE stored.candles END)::bigint AS actual,
         sum(explained.candles)::bigint AS unfillable
     FROM pieces
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS candles
-        FROM market_data AS candle
-        WHERE
-            NOT pieces.is_whole
-            AND candle.symbol = pieces.symbol
-            AND candle.timeframe = pieces.timeframe
-            AND candle.timeframe = ANY(%(timeframes)s::text [])
-            AND candle.timestamp >= date_trunc('day', %(clock)s::timestamptz, 'UTC') - 365 * interval '24 hours'
-            AND candle.timestamp < %(clock)s::timestamptz
-            AND candle.timestamp >= pieces.piece_start
-            AND candle.timestamp < pieces.piece_end
-    ) AS stored
-    CROSS JOIN LATERAL (
-        SELECT
-            coalesce(
-                sum(
-                    extract(EPOCH FROM least(gap.gap_end, pieces.piece_end) - greatest(gap.gap_start, pieces.piece_start))
-                    / extract(EPOCH FROM pieces.step)
-                ),
-                0
-            ) AS candles
-        FROM data_gap AS gap
-        WHERE
-            gap.symbol = pieces.symbol
-            AND gap.timeframe = pieces.timeframe
-            AND gap.gap_start < pieces.piece_end
-            AND gap.gap_end > pieces.piece_start
-            AND gap.resolved_at IS NULL
-            AND gap.cause IN ('exchange_outage', 'suspension', 'pruned')
-    ) AS explained
+    CROSS JOIN
+        LATERAL (
+            SELECT count(*) AS candles
+            FROM market_data AS candle
+            WHERE
+                NOT pieces.is_whole
+                AND candle.symbol = pieces.symbol
+                AND candle.timeframe = pieces.timeframe
+                AND candle.timeframe = any(%(timeframes)s::text[])
+                AND candle.timestamp >= date_trunc('day', %(clock)s::timestamptz, 'UTC') - 365 * interval '24 hours'
+                AND candle.timestamp < %(clock)s::timestamptz
+                AND candle.timestamp >= pieces.piece_start
+                AND candle.timestamp < pieces.piece_end
+        ) AS stored
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                coalesce(
+                    sum(
+                        extract(EPOCH FROM least(gap.gap_end, pieces.piece_end) - greatest(gap.gap_start, pieces.piece_start))
+                        / extract(EPOCH FROM pieces.step)
+                    ),
+                    0
+                ) AS candles
+            FROM data_gap AS gap
+            WHERE
+                gap.symbol = pieces.symbol
+                AND gap.timeframe = pieces.timeframe
+                AND gap.gap_start < pieces.piece_end
+                AND gap.gap_end > pieces.piece_start
+                AND gap.resolved_at IS NULL
+                AND gap.cause IN ('exchange_outage', 'suspension', 'pruned')
+        ) AS explained
     GROUP BY pieces.symbol, pieces.timeframe, pieces.period, pieces.range_start, pieces.range_end
 ),
 
@@ -109,7 +111,7 @@ rolled AS (
 
 outdated AS (
     DELETE FROM data_quality AS quality
-    USING unnest(%(symbols)s::text [], %(timeframes)s::text []) AS series (symbol, timeframe)
+    USING unnest(%(symbols)s::text[], %(timeframes)s::text[]) AS series (symbol, timeframe)
     WHERE
         quality.symbol = series.symbol
         AND quality.timeframe = series.timeframe
@@ -141,7 +143,7 @@ SELECT
     100.0 * rolled.actual / rolled.expected,
     CASE WHEN rolled.expected = rolled.unfillable THEN 100 ELSE 100.0 * rolled.actual / (rolled.expected - rolled.unfillable) END,
     rolled.expected - rolled.actual > rolled.unfillable,
-    EXISTS (
+    exists(
         SELECT FROM data_anomaly AS anomaly
         WHERE
             anomaly.symbol = rolled.symbol

@@ -15,8 +15,8 @@ WITH pieces AS MATERIALIZED (
         is_counted_full
     FROM
         expected_pieces(
-            %(symbols)s::text [],
-            %(timeframes)s::text [],
+            %(symbols)s::text[],
+            %(timeframes)s::text[],
             %(range_start)s::timestamptz,
             %(range_end)s::timestamptz,
             %(clock)s::timestamptz
@@ -54,7 +54,7 @@ asked AS (
                 ),
                 date_bin(steps.step, %(clock)s::timestamptz, '1970-01-01 00:00+00')
             ) AS asked_end
-        FROM unnest(%(symbols)s::text [], %(timeframes)s::text []) AS wanted (symbol, timeframe)
+        FROM unnest(%(symbols)s::text[], %(timeframes)s::text[]) AS wanted (symbol, timeframe)
         CROSS JOIN LATERAL timeframe_step(wanted.timeframe) AS steps (step)
     ) AS series
     LEFT JOIN searched ON series.symbol = searched.symbol AND series.timeframe = searched.timeframe
@@ -66,23 +66,24 @@ found AS (
         pieces.timeframe,
         range_agg(tstzrange(neighbours.due, neighbours.stored)) AS span
     FROM pieces
-    CROSS JOIN LATERAL (
-        SELECT
-            present.stored,
-            coalesce(lag(present.stored) OVER (ORDER BY present.stored) + pieces.step, pieces.piece_start) AS due
-        FROM (
-            SELECT candle.timestamp AS stored
-            FROM market_data AS candle
-            WHERE
-                candle.symbol = pieces.symbol
-                AND candle.timeframe = pieces.timeframe
-                AND candle.timeframe = ANY(%(timeframes)s::text [])
-                AND candle.timestamp >= pieces.piece_start
-                AND candle.timestamp < pieces.piece_end
-            UNION ALL
-            SELECT pieces.piece_end
-        ) AS present
-    ) AS neighbours
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                present.stored,
+                coalesce(lag(present.stored) OVER (ORDER BY present.stored) + pieces.step, pieces.piece_start) AS due
+            FROM (
+                SELECT candle.timestamp AS stored
+                FROM market_data AS candle
+                WHERE
+                    candle.symbol = pieces.symbol
+                    AND candle.timeframe = pieces.timeframe
+                    AND candle.timeframe = any(%(timeframes)s::text[])
+                    AND candle.timestamp >= pieces.piece_start
+                    AND candle.timestamp < pieces.piece_end
+                UNION ALL
+                SELECT pieces.piece_end
+            ) AS present
+        ) AS neighbours
     WHERE NOT pieces.is_counted_full AND neighbours.due < neighbours.stored
     GROUP BY pieces.symbol, pieces.timeframe
 ),
@@ -103,7 +104,17 @@ known AS MATERIALIZED (
     INNER JOIN asked ON gap.symbol = asked.symbol AND gap.timeframe = asked.timeframe
     WHERE
         gap.resolved_at IS NULL
-        AND tstzrange(gap.gap_start, gap.gap_end, '[]') && asked.span
+        AND tstzrange(gap.gap_start - interval '1 microsecond', gap.gap_end, '[]') && asked.span
+),
+
+unresolved AS (
+    SELECT
+        symbol,
+        timeframe,
+        range_agg(span) FILTER (WHERE cause <> 'pruned') AS span,
+        range_agg(span) FILTER (WHERE cause = 'pruned') AS pruned
+    FROM known
+    GROUP BY symbol, timeframe
 ),
 
 missing AS MATERIALIZED (
@@ -117,15 +128,7 @@ missing AS MATERIALIZED (
         coalesce(unresolved.span, '{}') AS known_span
     FROM asked
     LEFT JOIN found ON asked.symbol = found.symbol AND asked.timeframe = found.timeframe
-    LEFT JOIN (
-        SELECT
-            symbol,
-            timeframe,
-            range_agg(span) FILTER (WHERE cause <> 'pruned') AS span,
-            range_agg(span) FILTER (WHERE cause = 'pruned') AS pruned
-        FROM known
-        GROUP BY symbol, timeframe
-    ) AS unresolved ON asked.symbol = unresolved.symbol AND asked.timeframe = unresolved.timeframe
+    LEFT JOIN unresolved ON asked.symbol = unresolved.symbol AND asked.timeframe = unresolved.timeframe
 ),
 
 parts AS (
@@ -146,8 +149,8 @@ parts AS (
         step,
         span - known_span AS span,
         'open',
-        '{}'::date [],
-        '{}'::date []
+        '{}'::date[],
+        '{}'::date[]
     FROM missing
 ),
 

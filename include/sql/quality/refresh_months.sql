@@ -15,8 +15,8 @@ WITH unfillable AS (
         ON
             quality.symbol = gap.symbol
             AND quality.timeframe = gap.timeframe
-            AND gap.gap_start < quality.date_range_end
-            AND gap.gap_end > quality.date_range_start
+            AND quality.date_range_end > gap.gap_start
+            AND quality.date_range_start < gap.gap_end
     WHERE
         quality.period = 'month'
         AND quality.date_range_start < %(range_end)s::timestamptz

@@ -10,10 +10,10 @@ WITH found AS (
         detail
     FROM
         unnest(
-            %(found_symbols)s::text [],
-            %(found_timeframes)s::text [],
-            %(found_timestamps)s::timestamptz [],
-            %(found_details)s::text []
+            %(found_symbols)s::text[],
+            %(found_timeframes)s::text[],
+            %(found_timestamps)s::timestamptz[],
+            %(found_details)s::text[]
         ) AS finding (symbol, timeframe, timestamp, detail)
 ),
 
@@ -21,8 +21,8 @@ gone AS (
     DELETE FROM data_anomaly AS anomaly
     WHERE
         anomaly.check_name = %(check_name)s::text
-        AND anomaly.symbol = ANY(%(symbols)s::text [])
-        AND anomaly.timeframe = ANY(%(timeframes)s::text [])
+        AND anomaly.symbol = any(%(symbols)s::text[])
+        AND anomaly.timeframe = any(%(timeframes)s::text[])
         AND anomaly.timestamp >= %(range_start)s::timestamptz
         AND anomaly.timestamp < %(range_end)s::timestamptz
         AND NOT EXISTS (

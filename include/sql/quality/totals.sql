@@ -5,7 +5,7 @@ WITH series AS (
     SELECT
         symbol,
         timeframe
-    FROM unnest(%(symbols)s::text [], %(timeframes)s::text []) AS wanted (symbol, timeframe)
+    FROM unnest(%(symbols)s::text[], %(timeframes)s::text[]) AS wanted (symbol, timeframe)
 ),
 
 causes AS (
@@ -22,7 +22,7 @@ causes AS (
 )
 
 SELECT
-    count(DISTINCT (quality.symbol, quality.timeframe)) AS series,
+    count(DISTINCT quality.symbol || ' ' || quality.timeframe) AS series,
     count(*) AS months,
     coalesce(sum(quality.expected_records), 0)::bigint AS expected,
     coalesce(sum(quality.actual_records), 0)::bigint AS actual,

@@ -3,23 +3,25 @@
 -- A second run changes nothing.
 DELETE FROM exchange_outage AS outage
 WHERE
-    outage.timeframe = ANY(%(timeframes)s::text [])
+    outage.timeframe = any(%(timeframes)s::text[])
     AND outage.starts_at < %(range_end)s::timestamptz
     AND outage.ends_at > %(range_start)s::timestamptz
     AND EXISTS (
         SELECT
         FROM historical_data_range AS stored
-        CROSS JOIN LATERAL (
-            SELECT
-            FROM market_data AS candle
-            WHERE
-                candle.symbol = stored.symbol
-                AND candle.timeframe = outage.timeframe
-                AND candle.timeframe = ANY(%(timeframes)s::text [])
-                AND candle.timestamp >= outage.starts_at
-                AND candle.timestamp < outage.ends_at
-            LIMIT 1
-        ) AS candle_inside
+        CROSS JOIN
+            LATERAL (
+                SELECT
+                FROM market_data AS candle
+                WHERE
+                    candle.symbol = stored.symbol
+                    AND candle.timeframe = outage.timeframe
+                    AND candle.timeframe = any(%(timeframes)s::text[])
+                    AND candle.timestamp >= outage.starts_at
+                    AND candle.timestamp < outage.ends_at
+                -- any candle will do
+                LIMIT 1 -- noqa: AM09
+            ) AS candle_inside
         WHERE
             stored.timeframe = outage.timeframe
             AND stored.earliest_date < outage.ends_at

@@ -21,8 +21,8 @@ INNER JOIN market_data AS candle
         AND candle.timestamp >= greatest(one.listed_at, other.listed_at)
         AND candle.timestamp < least(one.delisted_at, other.delisted_at, 'infinity')
 WHERE
-    candle.symbol = ANY(%(symbols)s::text [])
-    AND candle.timeframe = ANY(%(timeframes)s::text [])
+    candle.symbol = any(%(symbols)s::text[])
+    AND candle.timeframe = any(%(timeframes)s::text[])
     AND candle.timestamp >= %(range_start)s::timestamptz
     AND candle.timestamp < %(range_end)s::timestamptz
 UNION
@@ -46,11 +46,11 @@ INNER JOIN market_data AS candle
         AND twin.volume = candle.volume
 WHERE
     candle.volume > 0
-    AND (candle.symbol = ANY(%(symbols)s::text []) OR twin.symbol = ANY(%(symbols)s::text []))
-    AND candle.timeframe = ANY(%(timeframes)s::text [])
+    AND (candle.symbol = any(%(symbols)s::text[]) OR twin.symbol = any(%(symbols)s::text[]))
+    AND candle.timeframe = any(%(timeframes)s::text[])
     AND candle.timestamp >= %(range_start)s::timestamptz
     AND candle.timestamp < %(range_end)s::timestamptz
-    AND twin.timeframe = ANY(%(timeframes)s::text [])
+    AND twin.timeframe = any(%(timeframes)s::text[])
     AND twin.timestamp >= %(range_start)s::timestamptz
     AND twin.timestamp < %(range_end)s::timestamptz
 ORDER BY 1, 2, 3

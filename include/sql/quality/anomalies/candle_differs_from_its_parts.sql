@@ -33,12 +33,13 @@ WITH parts AS (
             VALUES ('4h', interval '20 hours', 6), ('1h', interval '23 hours', 24), ('15m', interval '23 hours 45 minutes', 96)
         ) AS shape (timeframe, last_open, candles) ON candle.timeframe = shape.timeframe
         WHERE
-            candle.symbol = ANY(%(symbols)s::text [])
-            AND candle.timeframe = ANY(%(timeframes)s::text [])
+            candle.symbol = any(%(symbols)s::text[])
+            AND candle.timeframe = any(%(timeframes)s::text[])
             AND candle.timeframe IN ('4h', '1h', '15m')
             AND candle.timestamp >= %(range_start)s::timestamptz
             AND candle.timestamp < %(range_end)s::timestamptz
-        OFFSET 0 -- else as many groups as candles are expected, and five million rows are sorted instead of hashed
+        -- else as many groups as candles are expected, and five million rows are sorted instead of hashed
+        OFFSET 0 -- noqa: AM09
     ) AS part
     GROUP BY symbol, timeframe, day, candles
     HAVING count(*) = candles

@@ -22,8 +22,8 @@ WHERE
                     AND guard.convalidated
             )
     )
-    AND symbol = ANY(%(symbols)s::text [])
-    AND timeframe = ANY(%(timeframes)s::text [])
+    AND symbol = any(%(symbols)s::text[])
+    AND timeframe = any(%(timeframes)s::text[])
     AND timestamp >= %(range_start)s::timestamptz
     AND timestamp < %(range_end)s::timestamptz
     AND date_bin(timeframe_step(timeframe), timestamp, '1970-01-01 00:00+00') <> timestamp

@@ -22,8 +22,8 @@ WHERE
                     AND guard.convalidated
             )
     )
-    AND symbol = ANY(%(symbols)s::text [])
-    AND timeframe = ANY(%(timeframes)s::text [])
+    AND symbol = any(%(symbols)s::text[])
+    AND timeframe = any(%(timeframes)s::text[])
     AND timestamp >= %(range_start)s::timestamptz
     AND timestamp < %(range_end)s::timestamptz
     AND NOT (low <= high AND open BETWEEN low AND high AND close BETWEEN low AND high)

@@ -12,9 +12,9 @@ WITH series AS (
         SELECT DISTINCT
             symbol,
             timeframe
-        FROM unnest(%(symbols)s::text [], %(timeframes)s::text []) AS pairs (symbol, timeframe)
+        FROM unnest(%(symbols)s::text[], %(timeframes)s::text[]) AS pairs (symbol, timeframe)
     ) AS wanted
-    INNER JOIN listing_spans(%(symbols)s::text [], %(timeframes)s::text []) AS spans
+    INNER JOIN listing_spans(%(symbols)s::text[], %(timeframes)s::text[]) AS spans
         ON wanted.symbol = spans.symbol AND wanted.timeframe = spans.timeframe
     GROUP BY wanted.symbol, wanted.timeframe
 )
@@ -26,17 +26,19 @@ SELECT
     'not between listing and delisting' AS detail
 FROM series
 CROSS JOIN LATERAL unnest(series.outside) AS gap (span)
-CROSS JOIN LATERAL (
-    SELECT stored.timestamp
-    FROM market_data AS stored
-    WHERE
-        stored.symbol = series.symbol
-        AND stored.timeframe = series.timeframe
-        AND stored.timeframe = ANY(%(timeframes)s::text [])
-        AND stored.timestamp >= lower(gap.span)
-        AND stored.timestamp < upper(gap.span)
-        AND stored.timestamp >= %(range_start)s::timestamptz
-        AND stored.timestamp < %(range_end)s::timestamptz
-    OFFSET 0 -- keeps this a few looks into an index: read as a join, every candle would be visited
-) AS candle
+CROSS JOIN
+    LATERAL (
+        SELECT stored.timestamp
+        FROM market_data AS stored
+        WHERE
+            stored.symbol = series.symbol
+            AND stored.timeframe = series.timeframe
+            AND stored.timeframe = any(%(timeframes)s::text[])
+            AND stored.timestamp >= lower(gap.span)
+            AND stored.timestamp < upper(gap.span)
+            AND stored.timestamp >= %(range_start)s::timestamptz
+            AND stored.timestamp < %(range_end)s::timestamptz
+        -- keeps this a few looks into an index: read as a join, every candle would be visited
+        OFFSET 0 -- noqa: AM09
+    ) AS candle
 ORDER BY series.symbol, series.timeframe, candle.timestamp

@@ -1,6 +1,6 @@
 -- severity: warn
--- A close that jumps away from its neighbours and comes back: |log return| of at least 20 percent both in and out, opposite in
--- sign, at most a quarter of the jump left, and both modified z-scores 0.6745 (r - median) / MAD beyond 25, where median
+-- A close that jumps away from its neighbours and comes back: up by 20 percent and down again, or down and up, with at most
+-- a quarter of the jump left, and both modified z-scores 0.6745 (r - median) / MAD beyond 25, where median
 -- and MAD (median absolute deviation) are those of the log returns of 250 candles before and after. The score is Iglewicz
 -- and Hoaglin's (How to Detect and Handle Outliers, ASQC 1993), who take 3.5 for normal data; returns of coins have far
 -- heavier tails, so 25 leaves single wrong prints.
@@ -14,12 +14,12 @@ WITH wide_days AS (
         date_bin('24 hours', timestamp, '1970-01-01 00:00+00') AS day
     FROM market_data
     WHERE
-        symbol = ANY(%(symbols)s::text [])
-        AND timeframe = ANY(%(timeframes)s::text [])
+        symbol = any(%(symbols)s::text[])
+        AND timeframe = any(%(timeframes)s::text[])
         AND timeframe <> '1d'
         AND timestamp >= %(range_start)s::timestamptz
         AND timestamp < %(range_end)s::timestamptz
-    GROUP BY 1, 2, 3
+    GROUP BY symbol, timeframe, date_bin('24 hours', timestamp, '1970-01-01 00:00+00')
     HAVING max(close) > 1.2 * min(close)
 ),
 
@@ -35,7 +35,7 @@ stretches AS (
         symbol,
         timeframe,
         tstzrange(%(range_start)s::timestamptz - interval '24 hours', %(range_end)s::timestamptz + interval '24 hours')
-    FROM unnest(%(symbols)s::text [], %(timeframes)s::text []) AS series (symbol, timeframe)
+    FROM unnest(%(symbols)s::text[], %(timeframes)s::text[]) AS series (symbol, timeframe)
     WHERE timeframe = '1d'
 ),
 
@@ -58,7 +58,7 @@ neighbours AS (
         WHERE
             stored.symbol = stretches.symbol
             AND stored.timeframe = stretches.timeframe
-            AND stored.timeframe = ANY(%(timeframes)s::text [])
+            AND stored.timeframe = any(%(timeframes)s::text[])
             AND stored.timestamp >= %(range_start)s::timestamptz - interval '24 hours'
             AND stored.timestamp < %(range_end)s::timestamptz + interval '24 hours'
             AND stored.timestamp >= lower(stretches.span)
@@ -94,30 +94,33 @@ scored AS (
         0.6745 * least(abs(jumps.jump - around.median), abs(jumps.return_jump - around.median))
         / greatest(around.deviation, 1e-5) AS score
     FROM jumps
-    CROSS JOIN LATERAL (
-        SELECT array_agg(returns.step_return) FILTER (WHERE returns.step_return IS NOT NULL) AS step_returns
-        FROM (
-            SELECT ln(nearby.close / lag(nearby.close) OVER (ORDER BY nearby.timestamp)) AS step_return
-            FROM market_data AS nearby
-            WHERE
-                nearby.symbol = jumps.symbol
-                AND nearby.timeframe = jumps.timeframe
-                AND nearby.timeframe = ANY(%(timeframes)s::text [])
-                AND nearby.close > 0
-                AND nearby.timestamp >= jumps.timestamp - 250 * timeframe_step(jumps.timeframe)
-                AND nearby.timestamp <= jumps.timestamp + 250 * timeframe_step(jumps.timeframe)
-        ) AS returns
-    ) AS nearby
-    CROSS JOIN LATERAL (
-        SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY middle.step_return) AS median
-        FROM unnest(nearby.step_returns) AS middle (step_return)
-    ) AS centre
-    CROSS JOIN LATERAL (
-        SELECT
-            centre.median,
-            percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(spread.step_return - centre.median)) AS deviation
-        FROM unnest(nearby.step_returns) AS spread (step_return)
-    ) AS around
+    CROSS JOIN
+        LATERAL ( -- noqa: ST05
+            SELECT array_agg(returns.step_return) FILTER (WHERE returns.step_return IS NOT NULL) AS step_returns
+            FROM (
+                SELECT ln(nearby.close / lag(nearby.close) OVER (ORDER BY nearby.timestamp)) AS step_return
+                FROM market_data AS nearby
+                WHERE
+                    nearby.symbol = jumps.symbol
+                    AND nearby.timeframe = jumps.timeframe
+                    AND nearby.timeframe = any(%(timeframes)s::text[])
+                    AND nearby.close > 0
+                    AND nearby.timestamp >= jumps.timestamp - 250 * timeframe_step(jumps.timeframe)
+                    AND nearby.timestamp <= jumps.timestamp + 250 * timeframe_step(jumps.timeframe)
+            ) AS returns
+        ) AS nearby
+    CROSS JOIN
+        LATERAL (
+            SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY middle.step_return) AS median
+            FROM unnest(nearby.step_returns) AS middle (step_return)
+        ) AS centre
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                centre.median,
+                percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(spread.step_return - centre.median)) AS deviation
+            FROM unnest(nearby.step_returns) AS spread (step_return)
+        ) AS around
     WHERE abs(jumps.jump + jumps.return_jump) <= 0.25 * abs(jumps.jump)
 )
 

@@ -18,8 +18,8 @@ WITH flat AS (
     WHERE
         candle.volume = 0
         AND candle.high = candle.low
-        AND candle.symbol = ANY(%(symbols)s::text [])
-        AND candle.timeframe = ANY(%(timeframes)s::text [])
+        AND candle.symbol = any(%(symbols)s::text[])
+        AND candle.timeframe = any(%(timeframes)s::text[])
         AND candle.timestamp >= %(range_start)s::timestamptz
         AND candle.timestamp < %(range_end)s::timestamptz
         AND NOT EXISTS (
@@ -36,4 +36,4 @@ SELECT
 FROM flat
 GROUP BY symbol, timeframe, step, close, run
 HAVING count(*) >= greatest(3, extract(EPOCH FROM interval '6 hours') / extract(EPOCH FROM step))
-ORDER BY symbol, timeframe, 3
+ORDER BY symbol, timeframe, min(timestamp)
