@@ -56,6 +56,12 @@ DECLARE
     base text;
     near text;
 BEGIN
+    IF EXISTS (
+        SELECT FROM market_data AS candle
+        WHERE candle.symbol = base_timeframe.symbol AND candle.timeframe = base_timeframe.timeframe
+    ) THEN
+        RETURN base_timeframe.timeframe;
+    END IF;
     IF candle_step(base_timeframe.timeframe) IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'KL003', MESSAGE = format(
             'timeframe %L is not known: use one of 1m, 5m, 15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, 1d, 1w.', base_timeframe.timeframe
@@ -77,9 +83,6 @@ BEGIN
             ERRCODE = 'KL002',
             MESSAGE = format('symbol %L is not in this database.', base_timeframe.symbol),
             HINT = coalesce(format('Did you mean %s?', near), 'The view symbols lists what there is.');
-    END IF;
-    IF base_timeframe.timeframe = ANY(stored) THEN
-        RETURN base_timeframe.timeframe;
     END IF;
     SELECT candidate.timeframe INTO base
     FROM unnest(ARRAY['1d', '4h', '1h', '15m', '5m', '1m']) WITH ORDINALITY AS candidate (timeframe, place)

@@ -80,13 +80,21 @@ AS $$
 #variable_conflict use_column
 DECLARE
     wanted record;
+    stored bigint;
     months text;
     explained text;
 BEGIN
     PERFORM check_policies(ohlcv_fingerprint.on_gap, ohlcv_fingerprint.on_outage);
     SELECT * INTO wanted
     FROM readable_range(ohlcv_fingerprint.symbol, ohlcv_fingerprint.timeframe, ohlcv_fingerprint.start, ohlcv_fingerprint."end");
-    IF ohlcv_fingerprint.on_gap = 'raise' THEN
+    SELECT
+        coalesce(sum(part.candles), 0),
+        string_agg(format(E'\n%s %s %s', to_char(part.month, 'YYYY-MM'), part.candles, encode(part.digest, 'hex')), '' ORDER BY part.month)
+    INTO stored, months
+    FROM ohlcv_months(ohlcv_fingerprint.symbol, wanted.base, wanted.first_open, wanted.last_end) AS part;
+    IF stored = candles_between(wanted.first_open, wanted.last_end, wanted.base) THEN
+        explained := NULL; -- nothing is missing
+    ELSIF ohlcv_fingerprint.on_gap = 'raise' THEN
         PERFORM refuse_missing(ohlcv_fingerprint.symbol, ohlcv_fingerprint.timeframe, wanted.base, wanted.first_open, wanted.last_end);
     ELSE
         WITH hole AS (
@@ -99,9 +107,6 @@ BEGIN
         )
         SELECT string_agg(format(E'\nexplained %s %s', iso_utc(starts), iso_utc(ends)), '' ORDER BY starts) INTO explained FROM span;
     END IF;
-    SELECT string_agg(format(E'\n%s %s %s', to_char(part.month, 'YYYY-MM'), part.candles, encode(part.digest, 'hex')), '' ORDER BY part.month)
-    INTO months
-    FROM ohlcv_months(ohlcv_fingerprint.symbol, wanted.base, wanted.first_open, wanted.last_end) AS part;
     RETURN encode(sha256(convert_to(concat(
         E'klines 1\n', ohlcv_fingerprint.symbol, ' ', ohlcv_fingerprint.timeframe, ' from ', wanted.base,
         E'\n', iso_utc(wanted.first_open), ' ', iso_utc(wanted.last_end),
