@@ -4,13 +4,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-WORDS := SYMBOLS TIMEFRAMES START END SOURCE TIER LIMIT EXCHANGE MARKET_DB_URL
+WORDS := SYMBOLS TIMEFRAMES START END SOURCE TIER LIMIT EXCHANGE
 
-# Words given to make (or in the environment) as NAME=value arguments, quoted for the shell.
+# Words given to make (or in the environment) as NAME=value arguments, quoted for the shell. MARKET_DB_URL holds a
+# password, which a process list would show: it goes through the environment.
 quote = '$(subst ','\'',$(1))'
 GIVEN = $(foreach word,$(WORDS),$(if $($(word)),$(call quote,$(word)=$($(word)))))
 
 export PYTHONUTF8 := 1
+export MARKET_DB_URL
 unexport $(WORDS)
 
 .DEFAULT_GOAL := help

@@ -27,6 +27,8 @@ AIRFLOW = {
     "dag-processor": ["dag-processor"],
     "triggerer": ["triggerer", "--skip-serve-logs"],
 }
+NEEDED_FIRST = tuple(name for name in AIRFLOW if name != "triggerer")
+"""The triggerer starts when the others are up: a first task does not wait for it, and starting is work for the CPU."""
 EXCHANGE = "simulated-exchange"
 START_SECONDS = 180
 

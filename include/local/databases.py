@@ -66,7 +66,8 @@ def prepare(state: State, market_url: str | None, *, simulated: bool) -> Databas
         databases = _given(state, market_url, simulated=simulated)
     else:
         databases = _embedded(state, start(state), SIMULATED if simulated else MARKET)
-    _migrate(databases.market, "simulated" if simulated else "binance")
+    _migrate(databases.market)
+    name_database(databases.market, "simulated" if simulated else "binance")
     return databases
 
 
@@ -145,17 +146,22 @@ def _create_database(conn: psycopg.Connection, name: str, owner: str | None = No
     conn.execute(statement)
 
 
-def _migrate(market: str, exchange: str) -> None:
+def _migrate(market: str) -> None:
     try:
         with psycopg.connect(market, autocommit=True, connect_timeout=10) as conn:
             migrate(conn)
-            conn.execute(sql.load("local/name_database").encode(), {"exchange": exchange})
-            row = conn.execute(sql.load("local/database_exchange").encode()).fetchone()
-            name = conn.info.dbname
     except (psycopg.Error, MigrationError) as error:
         raise LocalRunError(f"The market database cannot be brought up to date: {str(error).strip()}") from error
-    if row is None or row[0] != exchange:
-        held = row[0] if row else "no"
+
+
+def name_database(market: str, exchange: str) -> None:
+    """Give an unnamed market database to `exchange` (binance or simulated); LocalRunError where it is another's."""
+    with psycopg.connect(market, autocommit=True, connect_timeout=10) as conn:
+        conn.execute(sql.load("local/name_database").encode(), {"exchange": exchange})
+        row = conn.execute(sql.load("local/database_exchange").encode()).fetchone()
+        name = conn.info.dbname
+    held = row[0] if row else "no"
+    if held != exchange:
         raise LocalRunError(
             f"The database {name} holds {held} candles, and this run would write {exchange} ones: "
             "name another database in MARKET_DB_URL, or choose another EXCHANGE."

@@ -116,9 +116,8 @@ class Runtime:
         self.state.write(RECORD, wanted)
         self.say(f"starting Airflow: {', '.join(components.AIRFLOW)}")
         switching = record.get("simulated") not in (None, wanted["simulated"])
-        components.start_airflow(
-            self.processes, environment, (components.API_SERVER,) if switching else tuple(components.AIRFLOW)
-        )
+        first = (components.API_SERVER,) if switching else components.NEEDED_FIRST
+        components.start_airflow(self.processes, environment, first)
         components.wait_for_api(self.processes, api)
         if switching:  # what was planned for the other exchange must not go on, and no task may run until both
             self.end_runs(api, "ended because EXCHANGE was changed")  # connections point to the same side

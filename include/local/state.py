@@ -37,7 +37,7 @@ class Secrets:
     def generate(cls) -> Secrets:
         """New random secrets."""
         fernet = base64.urlsafe_b64encode(os.urandom(32)).decode()
-        random = {name: secrets.token_urlsafe(24) for name in cls.__annotations__}
+        random = {name: secrets.token_urlsafe(48) for name in cls.__annotations__}
         return cls(**random | {"runtime_id": secrets.token_hex(8), "fernet": fernet})
 
 

@@ -1,0 +1,36 @@
+"""`python -m include.local.address`: the address of the market database of `make run`, as the role that may only read.
+
+Made for `export KLINES_DSN="$(…)"`, which the reader and psql understand. A database of your own (MARKET_DB_URL) has its
+own roles, so its address is printed as you gave it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from psycopg.conninfo import make_conninfo
+
+from include.local.databases import READER
+from include.local.runtime import RECORD
+from include.local.state import State
+
+
+def address(state: State) -> str | None:
+    """The address in libpq's key=value form; None where `make run` never got that far."""
+    record = state.read(RECORD)
+    if not record.get("market"):
+        return None
+    if not record.get("embedded"):
+        return str(record["market"])
+    return make_conninfo(str(record["market"]), user=READER, password=state.secrets().backtester)
+
+
+def main() -> int:
+    """Print it; exit code 1 where there is none."""
+    found = address(State())
+    sys.stdout.write(f"{found}\n") if found else sys.stderr.write("There is no database yet: `make run` makes one.\n")
+    return 0 if found else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

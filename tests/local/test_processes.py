@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from include.local import lock
+from include.local.errors import LocalRunError
+from include.local.processes import Processes
+from include.local.state import State
+from tests.polling import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
+# Starts a child in a session of its own, as task runners do, and ignores SIGTERM.
+STUBBORN = [
+    sys.executable,
+    "-c",
+    "import signal, subprocess, sys, time\n"
+    "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True)\n"
+    "print('ready', flush=True)\n"
+    "time.sleep(600)\n",
+]
+HOLDER = (
+    "import sys, time\n"
+    "from pathlib import Path\n"
+    "from include.local.lock import hold\n"
+    "with hold(Path(sys.argv[1]), 'run'):\n"
+    "    print('held', flush=True)\n"
+    "    time.sleep(600)\n"
+)
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    state = State(tmp_path / "run")
+    state.prepare()
+    processes = Processes(state)
+    yield processes
+    processes.stop(0.2)
+
+
+def test_stopping_ends_a_component_and_what_it_started_even_in_a_session_of_its_own(processes: Processes) -> None:
+    processes.start("stubborn", STUBBORN, os.environ)
+    wait_until(lambda: len(processes.ours()) == 2, "both processes")
+    assert processes.stop(0.2) == 2
+    assert processes.ours() == []
+
+
+def test_what_a_killed_component_left_behind_is_found_by_another_process(processes: Processes) -> None:
+    processes.start("stubborn", STUBBORN, os.environ)
+    wait_until(lambda: len(processes.ours()) == 2, "both processes")
+    component = processes.find("stubborn")
+    assert component is not None
+    component.kill()
+    component.wait()
+    later = Processes(processes.state)
+    assert later.find("stubborn") is None
+    assert later.stop(0.5) == 1
+
+
+def test_a_process_of_somebody_else_is_left_alone(processes: Processes, tmp_path: Path) -> None:
+    other = State(tmp_path / "other")
+    other.prepare()
+    theirs = Processes(other)
+    theirs.start("sleeper", SLEEPER, os.environ)
+    processes.start("sleeper", SLEEPER, os.environ)
+    assert processes.stop(1) == 1
+    assert theirs.find("sleeper") is not None
+    theirs.stop(1)
+
+
+def test_one_component_can_be_kept(processes: Processes) -> None:
+    for name in ("kept", "ended"):
+        processes.start(name, SLEEPER, os.environ)
+    assert processes.stop(1, keep="kept") == 1
+    assert processes.find("kept") is not None
+    assert processes.find("ended") is None
+
+
+def test_a_recycled_process_id_is_not_taken_for_ours(processes: Processes) -> None:
+    processes.state.write("processes", {"scheduler": {"pid": os.getpid(), "started": 1.0}})
+    assert processes.find("scheduler") is None
+
+
+def test_a_component_that_died_is_named_with_the_end_of_its_log(processes: Processes) -> None:
+    processes.start("scheduler", [sys.executable, "-c", "raise SystemExit('no database today')"], os.environ)
+    wait_until(lambda: processes.find("scheduler") is None, "its end")
+    with pytest.raises(LocalRunError, match="no database today"):
+        processes.check(["scheduler"])
+
+
+def test_secrets_are_made_once_and_only_their_owner_can_read_them(tmp_path: Path) -> None:
+    state = State(tmp_path / "run")
+    state.prepare()
+    assert state.secrets() == State(tmp_path / "run").secrets()
+    password, is_new = state.ui_password()
+    assert is_new
+    assert state.ui_password() == (password, False)
+    for name in ("secrets.json", "ui-password.json"):
+        assert (state.folder / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_the_second_one_says_that_the_first_is_running_and_a_kill_frees_the_lock(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with (
+            pytest.raises(lock.AlreadyRunning, match=rf"`make run` is running already \(process {holder.pid}"),
+            lock.hold(path, "run"),
+        ):
+            pass
+        holder.kill()
+    assert not psutil.pid_exists(holder.pid)
+    with lock.hold(path, "run"):
+        pass
