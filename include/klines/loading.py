@@ -1,15 +1,17 @@
 """The work of a lane: find what is missing, fetch it down the ladder, store it window by window.
 
-While one window is stored, the next one is fetched in a thread of its own. A window that cannot be had fails alone: the
-others are loaded, then the lane fails and names it. A run that starts again asks the database what is still missing.
+A window that cannot be had fails alone: the others are loaded, then the lane fails and names it. A run that starts
+again asks the database what is still missing.
 """
 
 from __future__ import annotations
 
 import logging
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING
 
 from binance_plugin.errors import Banned, BinanceError, BudgetUnavailable, Forbidden, GeoBlocked, RateLimited
 from include.klines import quality, sql
@@ -21,17 +23,19 @@ from include.klines.store import Counts, Fetched, RunRef, record_sync, store_win
 from include.klines.windows import Window, chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Generator, Iterator
+    from datetime import datetime
 
     import psycopg
 
     from binance_plugin.hook import BinanceHook
     from include.klines.clock import ExchangeClock
-    from include.klines.ladder import Source
+    from include.klines.ladder import Part, Source
     from include.klines.lanes import Lane, SeriesPlan
 
 log = logging.getLogger(__name__)
 
+Failure = BinanceError | KlinesError
 STOPS_THE_LANE = (Banned, RateLimited, GeoBlocked, Forbidden, BudgetUnavailable)
 """What the next window would only run into again."""
 
@@ -69,13 +73,16 @@ class LaneLoader:
         """Load every missing window of the lane. Raises LoadError, after all was tried, where one could not be had."""
         report = LaneReport(lane.name)
         run = RunRef(self.dag_id, self.run_id, lane.name)
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="fetch") as fetcher:
-            for series, fetching in _one_ahead(self._jobs(lane), fetcher, self._fetch):
-                fetched, error = fetching.result()
-                if error is None:
-                    error = self._store(series, fetched, run, report)
-                if error is not None:
-                    self._fail(series, fetched, run, report, error)
+        for series in lane.series:
+            missing = [window for wanted in series.windows for window in self._missing(series, wanted)]
+            if not missing:
+                log.info("%s is complete: nothing to transfer", series)
+                touched = {"symbol": series.symbol, "timeframe": series.timeframe, "clock": self.clock.now()}
+                self.conn.execute(sql.load("load/touch_series").encode(), touched)
+            for fetched, error in chain.from_iterable(self._fetch(series, window) for window in missing):
+                failure = error or self._store(series, fetched, run, report)
+                if failure is not None:
+                    self._fail(series, fetched, run, report, failure)
         if report.failures:
             raise LoadError(
                 f"{lane.name}: {len(report.failures)} of {report.windows + len(report.failures)} windows failed, "
@@ -83,21 +90,8 @@ class LaneLoader:
             )
         return report
 
-    def _jobs(self, lane: Lane) -> Iterator[tuple[SeriesPlan, Window, list[Window]]]:
-        """Series, window and the holes in it that are known to be empty; asked for one by one, as the lane goes on."""
-        for series in lane.series:
-            missing = [window for wanted in series.windows for window in self._missing(series, wanted)]
-            if not missing:
-                log.info("%s is complete: nothing to transfer", series)
-                self.conn.execute(
-                    sql.load("load/touch_series").encode(),
-                    {"symbol": series.symbol, "timeframe": series.timeframe, "clock": self.clock.now()},
-                )
-            for window in missing:
-                yield series, window, quality.witnessed_holes(self.conn, series.timeframe, window)
-
     def _missing(self, series: SeriesPlan, wanted: Window) -> Iterator[Window]:
-        """What of `wanted` is neither stored nor explained, cut into the transactions of timeframes.yaml."""
+        """What of `wanted` is neither stored nor explained; all of it, up to the last closed candle, to refresh."""
         timeframe = parse_timeframe(series.timeframe)
         start, closed = timeframe.floor(wanted.start), timeframe.floor(self.clock.now())
         end = min(timeframe.ceil(wanted.end), closed)
@@ -109,31 +103,39 @@ class LaneLoader:
         if not self.refresh:
             missing = sql.load("load/missing_windows").encode()
             rows = self.conn.execute(missing, binds | {"symbol": series.symbol}).fetchall()
-        for starts_at, ends_at in rows:
-            yield from chunks(Window(starts_at, ends_at), timeframe_settings()[series.timeframe].chunk)
+        yield from (Window(starts_at, ends_at) for starts_at, ends_at in rows)
 
-    def _fetch(
-        self, series: SeriesPlan, window: Window, known_holes: list[Window]
-    ) -> tuple[Fetched, BinanceError | KlinesError | None]:
-        """Runs in the fetching thread: touches the hook, never the connection."""
-        started_at, parts, error = self.clock.now(), [], None
-        try:
-            parts = list(
-                fetch_parts(
-                    self.hook,
-                    symbol=series.symbol,
-                    exchange_symbol=series.exchange_symbol,
-                    timeframe=parse_timeframe(series.timeframe),
-                    window=window,
-                    source=self.source,
-                    closed_before=started_at,
-                    listed=list(series.windows),
-                    known_holes=known_holes,
-                )
-            )
-        except (BinanceError, KlinesError) as failure:
-            error = failure
-        return Fetched.from_parts(window, parts, self.hook.take_stats(), started_at), error
+    def _fetch(self, series: SeriesPlan, missing: Window) -> Iterator[tuple[Fetched, Failure | None]]:
+        """`missing` down the ladder, cut into the transactions of timeframes.yaml; what failed comes with its error.
+
+        While one piece is stored, the ladder fetches the next. After a failure it begins anew behind the failed piece.
+        """
+        pieces = deque(chunks(missing, timeframe_settings()[series.timeframe].chunk))
+        while pieces:
+            parts: list[Part] = []
+            started_at = self.clock.now()
+            with closing(self._parts(series, Window(pieces[0].start, missing.end), started_at)) as ladder:
+                try:
+                    for part in ladder:
+                        parts.append(part)
+                        if part.window.end == pieces[0].end:
+                            yield Fetched.from_parts(pieces.popleft(), parts, self.hook.take_stats(), started_at), None
+                            parts, started_at = [], self.clock.now()
+                except (BinanceError, KlinesError) as error:
+                    yield Fetched.failed(pieces.popleft(), error, self.hook.take_stats(), started_at), error
+
+    def _parts(self, series: SeriesPlan, window: Window, closed_before: datetime) -> Generator[Part]:
+        yield from fetch_parts(
+            self.hook,
+            symbol=series.symbol,
+            exchange_symbol=series.exchange_symbol,
+            timeframe=parse_timeframe(series.timeframe),
+            window=window,
+            source=self.source,
+            closed_before=closed_before,
+            listed=list(series.windows),
+            known_holes=quality.witnessed_holes(self.conn, series.timeframe, window),
+        )
 
     def _store(self, series: SeriesPlan, fetched: Fetched, run: RunRef, report: LaneReport) -> KlinesError | None:
         try:
@@ -154,28 +156,10 @@ class LaneLoader:
         )
         return None
 
-    def _fail(
-        self, series: SeriesPlan, fetched: Fetched, run: RunRef, report: LaneReport, error: BinanceError | KlinesError
-    ) -> None:
+    def _fail(self, series: SeriesPlan, fetched: Fetched, run: RunRef, report: LaneReport, error: Failure) -> None:
         """Record the failed window; raise at once what the next window would only run into again."""
         log.error("%s %s failed: %s", series, fetched.window, error)
         record_sync(self.conn, series, fetched, Counts(), run=run, clock=self.clock.now(), error=str(error))
         if isinstance(error, STOPS_THE_LANE):
             raise error
         report.failures.append(f"{series} {fetched.window}: {error}")
-
-
-def _one_ahead(
-    jobs: Iterator[tuple[SeriesPlan, Window, list[Window]]],
-    fetcher: ThreadPoolExecutor,
-    fetch: Callable[..., Any],
-) -> Iterator[tuple[SeriesPlan, Future[Any]]]:
-    """Each job's series with its running fetch, while the fetch of the job after it is already under way."""
-    ahead: tuple[SeriesPlan, Future[Any]] | None = None
-    for job in jobs:
-        following = (job[0], fetcher.submit(fetch, *job))
-        if ahead is not None:
-            yield ahead
-        ahead = following
-    if ahead is not None:
-        yield ahead

@@ -36,7 +36,8 @@ DAILY_LATE = timedelta(days=2)
 PAGE = 1000
 """Candles in one REST answer."""
 MISSES = 5
-"""After so many missing daily files in a row REST is asked instead: a pair that stood still for months has none."""
+"""After so many daily files in a row that are missing or do not come, REST is asked instead: a pair that stood still
+for months has none, and an archive that is down gives none."""
 
 
 class KlineSource(Protocol):
@@ -130,10 +131,10 @@ class Rungs:
         for period, wait in self._downloads.each(periods):
             self._stop_if_told()
             reason = self._take_file(builder, DAILY, period, wait)
-            misses = misses + 1 if reason == "missing" else 0
+            misses = misses + 1 if reason in {"missing", "server_error"} else 0
             if give_up and misses == MISSES and period != periods[-1]:
-                detail = f"{MISSES} days in a row have no file, so REST is asked for the others"
-                builder.step_down(DAILY, periods[-1], "missing", detail)
+                detail = f"{MISSES} days in a row could not be had, so REST is asked for the others"
+                builder.step_down(DAILY, periods[-1], reason, detail)
                 break
         for period in wanted:
             if period not in periods:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from include.klines import quality, sql, staging
@@ -66,6 +66,12 @@ class Fetched:
             stats=stats,
             started_at=started_at,
         )
+
+    @classmethod
+    def failed(cls, window: Window, error: Exception, stats: RequestStats, started_at: datetime) -> Fetched:
+        """What is known of a window that could not be had: no candle of it, but why each rung was left."""
+        steps = getattr(error, "step_downs", ())
+        return replace(cls.from_parts(window, (), stats, started_at), step_downs=tuple(steps))
 
 
 @dataclass(frozen=True)
