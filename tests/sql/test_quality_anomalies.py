@@ -9,7 +9,7 @@ import pytest
 from include.klines import anomalies, quality
 from include.klines.errors import ConfigurationError
 from tests.sql.measured import at, fill, months, window
-from tests.sql.stored import list_symbol, made_up, store
+from tests.sql.stored import grid, list_symbol, made_up, store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def found(conn: psycopg.Connection, check: str) -> list[tuple[str, str, str, str
 
 def change(conn: psycopg.Connection, timeframe: str, moment: str, changes: str) -> None:
     done = conn.execute(
-        f"UPDATE market_data SET {changes} WHERE symbol = 'BTC' AND timeframe = %s AND timestamp = %s",
+        f"UPDATE market_data SET {changes} WHERE symbol = 'BTC' AND timeframe = %s AND timestamp = %s",  # noqa: S608 (ours)
         (timeframe, at(moment)),
     )
     assert done.rowcount == 1
@@ -138,8 +138,7 @@ def test_a_single_flat_candle_and_one_in_an_outage_are_legal(conn: psycopg.Conne
 
 @pytest.mark.parametrize("timeframe", ["1h", "1d"])
 def test_a_wrong_print_is_a_warning(conn: psycopg.Connection, timeframe: str) -> None:
-    index = MAY.start, MAY.end
-    frame = made_up(_index(*index, timeframe))
+    frame = made_up(grid("2024-05-01", "2024-06-01", {"1h": "h", "1d": "D"}[timeframe]))
     row = 400 if timeframe == "1h" else 15
     frame.iloc[row, [0, 1, 2, 3]] *= 10
     store(conn, "WILD", timeframe, frame)
@@ -151,7 +150,7 @@ def test_a_wrong_print_is_a_warning(conn: psycopg.Connection, timeframe: str) ->
 
 
 def test_a_jump_that_stays_is_no_spike(conn: psycopg.Connection) -> None:
-    frame = made_up(_index(MAY.start, MAY.end, "1h"))
+    frame = made_up(grid("2024-05-01", "2024-06-01"))
     frame.iloc[400:, [0, 1, 2, 3]] *= 0.1
     store(conn, "WILD", "1h", frame)
     findings = anomalies.check(conn, [("WILD", "1h")], MAY, at("2024-06-01"))
@@ -188,9 +187,3 @@ def test_every_check_names_its_severity(tmp_path: Path) -> None:
     (tmp_path / "bad.sql").write_text("-- severity: loud\nSELECT 1\n")
     with pytest.raises(ConfigurationError, match=r"bad\.sql must begin with the line"):
         anomalies.checks(tmp_path)
-
-
-def _index(start: object, end: object, timeframe: str):  # type: ignore[no-untyped-def]  # pandas
-    from tests.sql.stored import grid
-
-    return grid(str(start)[:19], str(end)[:19], {"1h": "h", "1d": "D"}[timeframe])

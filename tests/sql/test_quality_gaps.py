@@ -164,7 +164,7 @@ def test_a_long_suspension_seen_day_by_day_stays_one_gap(conn: psycopg.Connectio
         lookback = window(f"2024-05-{day - 3:02}", f"2024-05-{day}")
         quality.measure(conn, symbols=["BTC"], timeframes=["1h"], window=lookback, clock=clock)
         for source in ("archive", "rest"):
-            quality.record_empty(conn, "BTC", "1h", [lookback], source, clock.date())  # type: ignore[arg-type]
+            quality.record_empty(conn, "BTC", "1h", [lookback], source, clock.date())
     quality.measure(conn, symbols=["BTC"], timeframes=["1h"], window=lookback, clock=at("2024-05-19 03:00"))
     quality.measure(conn, symbols=["BTC"], timeframes=["1h"], window=lookback, clock=at("2024-05-19 04:00"))
     assert gaps(conn, "BTC") == [("2024-05-10 00:00", "2024-05-18 00:00"), ("2024-05-18 00:00", "2024-05-19 00:00")]
