@@ -16,7 +16,7 @@ export MARKET_DB_URL
 unexport $(WORDS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop status test check bench lock install
+.PHONY: help run stop status test check bench docs lock install
 
 help: ## what there is (the default)
 	@echo "make run      load Binance history into PostgreSQL through Airflow, and show it (Airflow stays up)"
@@ -28,6 +28,7 @@ help: ## what there is (the default)
 	@echo "make test     all tests (TESTS=tests/unit for some)"
 	@echo "make check    lint, format, types, SQL style"
 	@echo "make bench    measure load and read rates"
+	@echo "make docs     write docs/dags.md and the tables of docs/data-model.md anew"
 	@echo "make lock     write constraints.txt anew from requirements.txt"
 
 run: install ## the main job
@@ -50,6 +51,9 @@ check: install ## what CI checks beside the tests
 
 bench: install ## load and read rates on this machine
 	@$(BIN)/python -m tests.benchmarks
+
+docs: install ## what is generated: docs/dags.md, the tables of docs/data-model.md
+	@$(BIN)/python -m tests.docs
 
 lock: install ## the whole resolved tree, for every supported Python
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 requirements.txt -o constraints.txt \

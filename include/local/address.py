@@ -1,6 +1,6 @@
-"""`python -m include.local.address`: the address of the market database of `make run`, as the role that may only read.
+"""`python -m include.local.address`: where the market database of `make run` is, for the role that may only read.
 
-Made for `export KLINES_DSN="$(…)"`, which the reader and psql understand. A database of your own (MARKET_DB_URL) has its
+Made for `export KLINES_DSN="$(…)"`, which reader and psql understand. A database of your own (MARKET_DB_URL) has its
 own roles, so its address is printed as you gave it.
 """
 

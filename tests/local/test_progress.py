@@ -80,10 +80,10 @@ def test_a_series_complete_but_for_outages_is_complete_when_adjusted() -> None:
 def test_failures_are_listed_with_their_reasons() -> None:
     console = Console(file=io.StringIO(), width=160)
     report.show_failures(console, [Failure("BTC 1h, 2020-01-01 to 2021-01-01", "503 [from the archive]")])
-    assert "BTC 1h, 2020-01-01 to 2021-01-01: 503 [from the archive]" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert "BTC 1h, 2020-01-01 to 2021-01-01: 503 [from the archive]" in console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
 
 
 def test_a_run_that_changed_nothing_says_so() -> None:
     console = Console(file=io.StringIO(), width=160)
     report.show_changes(console, Snapshot("success", unchanged=5, requests=3))
-    assert "Nothing changed" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert "Nothing changed" in console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO

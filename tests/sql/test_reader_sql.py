@@ -146,7 +146,7 @@ def test_a_masked_row_says_why(reader: psycopg.Connection, march: pd.DataFrame) 
 
 def test_the_session_time_zone_changes_nothing(reader: psycopg.Connection, march: pd.DataFrame) -> None:
     arguments = "('BTC', '1d', '2024-03-06Z', '2024-03-20Z')"
-    query = f"SELECT ohlcv_fingerprint{arguments}, count(*), min(timestamp), max(timestamp) FROM ohlcv{arguments}"  # noqa: S608
+    query = f"SELECT ohlcv_fingerprint{arguments}, count(*), min(timestamp), max(timestamp) FROM ohlcv{arguments}"  # noqa: S608  # arguments of this file
     plain = reader.execute(query).fetchone()
     reader.execute("SET timezone = 'America/New_York'")
 
