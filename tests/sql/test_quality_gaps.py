@@ -30,7 +30,7 @@ def conn(market_conn: psycopg.Connection) -> psycopg.Connection:
 
 
 def record(conn: psycopg.Connection, span: Window = MAY, clock: object = CLOCK, symbol: str = "BTC") -> None:
-    quality.record_gaps(conn, [symbol], ["1h"], span, clock)  # type: ignore[arg-type]  # a tuple of two
+    quality.record_gaps(conn, [symbol], ["1h"], span, clock)  # type: ignore[arg-type]  # a datetime
 
 
 def test_missing_candles_become_windows_at_the_edges_too(conn: psycopg.Connection) -> None:
