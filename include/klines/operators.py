@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.sql.operators.sql import BaseSQLOperator
+from airflow.sdk.exceptions import AirflowFailException
 
 from include.klines.settings import BINANCE_CONN_ID, MARKET_CONN_ID
 
@@ -67,7 +68,7 @@ class MeasureQualityOperator(BaseSQLOperator):
     template_fields: Sequence[str] = (*BaseSQLOperator.template_fields, "scope")
     ui_color = "#e8f6ee"
 
-    def __init__(self, *, scope: dict[str, Any], **kwargs: Any) -> None:
+    def __init__(self, *, scope: dict[str, Any] | None, **kwargs: Any) -> None:
         super().__init__(conn_id=kwargs.pop("conn_id", MARKET_CONN_ID), **kwargs)
         self.scope = scope
 
@@ -79,6 +80,8 @@ class MeasureQualityOperator(BaseSQLOperator):
         from include.klines.database import market_connection
         from include.klines.planning import Scope
 
+        if self.scope is None:  # this task also runs after failures, which may have come before there was a scope
+            raise AirflowFailException("there is nothing to measure: choose_scope failed, its log says why.")
         scope = Scope.from_json(self.scope)
         hook = BinanceHook(BINANCE_CONN_ID)
         clock = ExchangeClock.read(hook).now()

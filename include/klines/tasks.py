@@ -37,11 +37,15 @@ def make_lanes(scope: dict[str, Any]) -> list[dict[str, Any]]:
     return [lane.to_json() for lane in lanes]
 
 
-def publish_load_summary(scope: dict[str, Any], lanes: Sequence[Mapping[str, Any]], context: Any) -> dict[str, Any]:
+def publish_load_summary(
+    scope: dict[str, Any] | None, lanes: Sequence[Mapping[str, Any]] | None, context: Any
+) -> dict[str, Any]:
     """Write the run's note; LoadError where a lane did not end well, so that the run fails and nothing is published.
 
     The note goes to the XCom `note`, from where the plugin run_notes puts it onto the run.
     """
+    if scope is None or lanes is None:
+        raise LoadError("nothing was planned, so nothing was loaded: the first red task says why.")
     run_id, dag_id = context["run_id"], context["dag"].dag_id
     reports = [report for report in context["ti"].xcom_pull(task_ids=["load_lane"]) if report]
     done = {report["lane"] for report in reports}
