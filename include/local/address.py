@@ -20,7 +20,7 @@ def address(state: State) -> str | None:
     record = state.read(RECORD)
     if not record.get("market"):
         return None
-    if not record.get("embedded"):
+    if record.get("given"):
         return str(record["market"])
     return make_conninfo(str(record["market"]), user=READER, password=state.secrets().backtester)
 

@@ -68,6 +68,7 @@ class Runtime:
             "airflow": version("apache-airflow"),
             "metadata": stores.metadata_url.rpartition("@")[2],
             "embedded": stores.server is not None,
+            "given": request.market_url is not None,
             "simulated": exchange.simulated,
             "market": stores.market,
         }
@@ -103,7 +104,7 @@ class Runtime:
 
     def _fits(self, wanted: dict[str, Any]) -> bool:
         record = self.state.read(RECORD)
-        same = all(record.get(key) == value for key, value in wanted.items() if key != "market")
+        same = all(record.get(key) == value for key, value in wanted.items() if key not in ("market", "given"))
         return same and self.is_up()
 
     def _start(self, environment: dict[str, str], api: AirflowApi, wanted: dict[str, Any]) -> None:
