@@ -12,19 +12,11 @@ from include.klines.reader import (
     DatabaseUnavailable,
     MissingData,
     RangeOutsideListing,
-    ReusedTicker,
     UnknownSymbol,
     UnknownTimeframe,
     load_ohlcv,
 )
-from tests.sql.stored import COLUMNS, delete, explain, grid, list_symbol, made_up, recording, store, utc
-
-OUTAGES_2020_2022 = [  # BINANCE.md section 4, as far as the recordings reach
-    ("2020-02-09 02:00", 1), ("2020-02-19 12:00", 5), ("2020-03-04 10:00", 1), ("2020-04-25 02:00", 2),
-    ("2020-06-28 02:00", 3), ("2020-11-30 06:00", 1), ("2020-12-21 14:00", 4), ("2020-12-25 02:00", 1),
-    ("2021-02-11 04:00", 1), ("2021-03-06 02:00", 1), ("2021-04-20 02:00", 2), ("2021-04-25 05:00", 3),
-    ("2021-08-13 02:00", 4), ("2021-09-29 07:00", 2),
-]  # fmt: skip
+from tests.sql.stored import COLUMNS, delete, explain, grid, list_symbol, made_up, store, utc
 
 
 @pytest.fixture
@@ -317,41 +309,3 @@ def test_errors_are_one_tree_and_survive_pickling(
             )
         copied = pickle.loads(pickle.dumps(caught.value))
         assert (type(copied), str(copied), vars(copied)) == (type(caught.value), str(caught.value), vars(caught.value))
-
-
-@pytest.mark.parametrize("symbol", ["BTC", "ETH"])
-def test_the_recording_is_read_bit_for_bit_with_its_outages_masked(
-    market_dsn: str, market_conn: psycopg.Connection, symbol: str
-) -> None:
-    recorded = recording(f"{symbol}USDT-1h.csv.gz")
-    store(market_conn, symbol, "1h", recorded)
-    list_symbol(market_conn, symbol, "2017-08-17 04:00")
-    for start, hours in OUTAGES_2020_2022:
-        end = (pd.Timestamp(start) + pd.Timedelta(hours=hours)).isoformat()
-        explain(market_conn, symbol, "1h", start, end, "exchange_outage")
-    market_conn.commit()
-
-    read = load_ohlcv(symbol, "1h", "2020-01-01", recorded.index[-1] + pd.Timedelta(hours=1), dsn=market_dsn)
-
-    present = read[~read["close"].isna()]
-    assert (present.index.as_unit("us") == recorded.index).all()
-    assert present.to_numpy().tobytes() == recorded[COLUMNS[:5]].to_numpy().tobytes()
-    assert [window[:1] + window[2:] for window in read.attrs["coverage"]["windows"]] == [
-        [f"{utc(start):%Y-%m-%dT%H:%M:%SZ}", hours, "exchange_outage"] for start, hours in OUTAGES_2020_2022
-    ]
-
-
-def test_a_range_over_both_lunas_is_an_error_that_names_them(market_dsn: str, market_conn: psycopg.Connection) -> None:
-    store(market_conn, "LUNA", "1h", recording("LUNAUSDT-1h.csv.gz"))
-    list_symbol(market_conn, "LUNA", "2020-08-21 10:00", "2022-05-13 01:00")
-    list_symbol(market_conn, "LUNA", "2022-05-31 06:00", number=2)
-    market_conn.commit()
-
-    with pytest.raises(ReusedTicker) as caught:
-        load_ohlcv("LUNA", "1h", "2022-05-01", "2022-06-10", dsn=market_dsn)
-
-    assert "LUNA number 1 from 2020-08-21 10:00 to 2022-05-13 01:00" in str(caught.value)
-    assert "LUNA number 2 from 2022-05-31 06:00 to now" in str(caught.value)
-    assert len(load_ohlcv("LUNA", "1h", "2022-05-31 06:00", "2022-06-10", dsn=market_dsn)) == 234
-    with pytest.raises(RangeOutsideListing):
-        load_ohlcv("LUNA", "1h", "2022-05-10", "2022-05-14", dsn=market_dsn)

@@ -18,6 +18,7 @@ from include.klines.reader.errors import (
     UnknownSymbol,
     UnknownTimeframe,
 )
+from include.klines.reader.export import export_freqtrade, export_parquet
 from include.klines.reader.load import load_ohlcv
 from include.klines.reader.many import iter_chunks, load_many
 from include.klines.reader.panel import load_panel
@@ -37,6 +38,8 @@ __all__ = [
     "UnknownSymbol",
     "UnknownTimeframe",
     "coverage",
+    "export_freqtrade",
+    "export_parquet",
     "fingerprint",
     "iter_chunks",
     "load_many",
