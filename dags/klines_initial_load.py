@@ -48,10 +48,10 @@ def klines_initial_load() -> None:
         return choose_load_scope(params or {})
 
     @task
-    def make_lanes(scope: dict[str, Any]) -> list[dict[str, Any]]:
+    def make_lanes(scope: dict[str, Any], params: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         from include.klines.tasks import make_lanes as lanes_of
 
-        return lanes_of(scope)
+        return lanes_of(scope, params or {})
 
     @task(multiple_outputs=True, trigger_rule=TriggerRule.ALL_DONE, outlets=[MARKET_DATA], retries=0)
     def publish_summary(scope: dict[str, Any], lanes: list[dict[str, Any]], **context: Any) -> dict[str, Any]:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from include.klines.settings import MAX_LANES
+from include.klines.intervals import parse_timeframe
+from include.klines.settings import CANDLES_A_LANE, MAX_LANES, SERIES_A_LANE
 from include.klines.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True)
 class SeriesPlan:
-    """What one symbol and timeframe should have in the end: the parts of the asked window in which it was listed."""
+    """What one symbol and timeframe should have in the end: the parts of the asked window in which it was listed.
+
+    refresh: fetch what of it is stored again too, so that revisions are found.
+    """
 
     symbol: str
     exchange_symbol: str
     timeframe: str
     windows: tuple[Window, ...]
+    refresh: bool = False
 
     def __str__(self) -> str:
         return f"{self.symbol} {self.timeframe}"
@@ -32,6 +35,12 @@ class SeriesPlan:
         """Symbol and timeframe, the series in market_data."""
         return self.symbol, self.timeframe
 
+    @property
+    def candles(self) -> int:
+        """How many candles the windows have room for."""
+        step = parse_timeframe(self.timeframe)
+        return sum(step.count(window.start, window.end) for window in self.windows)
+
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON; times in ISO 8601, UTC."""
         return {
@@ -39,6 +48,7 @@ class SeriesPlan:
             "exchange_symbol": self.exchange_symbol,
             "timeframe": self.timeframe,
             "windows": [[window.start.isoformat(), window.end.isoformat()] for window in self.windows],
+            "refresh": self.refresh,
         }
 
     @classmethod
@@ -47,7 +57,7 @@ class SeriesPlan:
         windows = tuple(
             Window(datetime.fromisoformat(start), datetime.fromisoformat(end)) for start, end in raw["windows"]
         )
-        return cls(raw["symbol"], raw["exchange_symbol"], raw["timeframe"], windows)
+        return cls(raw["symbol"], raw["exchange_symbol"], raw["timeframe"], windows, raw["refresh"])
 
 
 @dataclass(frozen=True)
@@ -68,23 +78,35 @@ class Lane:
 
 
 def plan_lanes(series: Iterable[SeriesPlan], most: int = MAX_LANES) -> list[Lane]:
-    """One lane a series, in the order given; neighbours of one timeframe share lanes where they would be over `most`.
+    """Lanes in the order given, each of one timeframe: a long series has one for itself, short ones share.
 
-    The order is the loading order: longest candles first, top symbols first. Series without a window are left out.
+    A lane holds about CANDLES_A_LANE candles and SERIES_A_LANE series at most, more where there would be over `most`
+    lanes. The order is the loading order: longest candles first, top symbols first. Series without a window have none.
     """
     wanted = [plan for plan in series if plan.windows]
-    by_timeframe = [list(group) for _, group in groupby(wanted, key=lambda plan: plan.timeframe)]
-    size = 1
-    while sum(math.ceil(len(group) / size) for group in by_timeframe) > most:
-        size += 1
-    return [
-        Lane(_name(batch), tuple(batch))
-        for group in by_timeframe
-        for batch in (group[first : first + size] for first in range(0, len(group), size))
-    ]
+    factor = 1
+    while len(lanes := list(_batches(wanted, factor))) > most:
+        factor += 1
+    return [Lane(_name(batch), batch) for batch in lanes]
+
+
+def _batches(wanted: Iterable[SeriesPlan], factor: int) -> Iterator[tuple[SeriesPlan, ...]]:
+    batch: list[SeriesPlan] = []
+    candles = 0
+    for plan in wanted:
+        more = plan.candles
+        full = candles + more > CANDLES_A_LANE * factor or len(batch) == SERIES_A_LANE * factor
+        if batch and (full or batch[0].timeframe != plan.timeframe):
+            yield tuple(batch)
+            batch, candles = [], 0
+        batch.append(plan)
+        candles += more
+    if batch:
+        yield tuple(batch)
 
 
 def _name(batch: Sequence[SeriesPlan]) -> str:
-    if len(batch) == 1:
-        return str(batch[0])
-    return f"{batch[0].symbol} … {batch[-1].symbol} {batch[0].timeframe} ({len(batch)})"
+    symbols = list(dict.fromkeys(plan.symbol for plan in batch))
+    if len(symbols) <= 3:
+        return f"{', '.join(symbols)} {batch[0].timeframe}"
+    return f"{symbols[0]} … {symbols[-1]} {batch[0].timeframe} ({len(symbols)})"

@@ -19,7 +19,7 @@ from include.klines.errors import KlinesError, LoadError
 from include.klines.intervals import parse_timeframe
 from include.klines.ladder import fetch_parts
 from include.klines.settings import timeframe_settings
-from include.klines.store import Counts, Fetched, RunRef, record_sync, store_window
+from include.klines.store import Counts, Fetched, RunRef, record_sync, store_window, touch
 from include.klines.windows import Window, chunks
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ class LaneReport:
 class LaneLoader:
     """Loads lanes with one connection and one hook.
 
-    source: auto, archive or rest. refresh: fetch what is stored again too, so that revisions are found.
+    source: auto, archive or rest. refresh: fetch what is stored again too, so that revisions are found; a series of a
+    lane may ask for it too. A subclass may say how windows are cut (`_pieces`) and stored (`_write`).
     """
 
     conn: psycopg.Connection
@@ -77,8 +78,7 @@ class LaneLoader:
             missing = [window for wanted in series.windows for window in self._missing(series, wanted)]
             if not missing:
                 log.info("%s is complete: nothing to transfer", series)
-                touched = {"symbol": series.symbol, "timeframe": series.timeframe, "clock": self.clock.now()}
-                self.conn.execute(sql.load("load/touch_series").encode(), touched)
+                touch(self.conn, [series], self.clock.now())
             for fetched, error in chain.from_iterable(self._fetch(series, window) for window in missing):
                 failure = error or self._store(series, fetched, run, report)
                 if failure is not None:
@@ -100,7 +100,7 @@ class LaneLoader:
         binds = {"timeframe": series.timeframe, "window_start": start, "window_end": end}
         self.conn.execute(sql.load("load/ensure_partitions").encode(), binds)
         rows = [(start, end)]
-        if not self.refresh:
+        if not (self.refresh or series.refresh):
             missing = sql.load("load/missing_windows").encode()
             rows = self.conn.execute(missing, binds | {"symbol": series.symbol}).fetchall()
         yield from (Window(starts_at, ends_at) for starts_at, ends_at in rows)
@@ -110,7 +110,7 @@ class LaneLoader:
 
         While one piece is stored, the ladder fetches the next. After a failure it begins anew behind the failed piece.
         """
-        pieces = deque(chunks(missing, timeframe_settings()[series.timeframe].chunk))
+        pieces = deque(self._pieces(series, missing))
         while pieces:
             parts: list[Part] = []
             started_at = self.clock.now()
@@ -123,6 +123,12 @@ class LaneLoader:
                             parts, started_at = [], self.clock.now()
                 except (BinanceError, KlinesError) as error:
                     yield Fetched.failed(pieces.popleft(), error, self.hook.take_stats(), started_at), error
+
+    def _pieces(self, series: SeriesPlan, missing: Window) -> Iterator[Window]:
+        return chunks(missing, timeframe_settings()[series.timeframe].chunk)
+
+    def _write(self, series: SeriesPlan, fetched: Fetched, run: RunRef) -> Counts:
+        return store_window(self.conn, series, fetched, run=run, clock=self.clock.now())
 
     def _parts(self, series: SeriesPlan, window: Window, closed_before: datetime) -> Generator[Part]:
         yield from fetch_parts(
@@ -139,7 +145,7 @@ class LaneLoader:
 
     def _store(self, series: SeriesPlan, fetched: Fetched, run: RunRef, report: LaneReport) -> KlinesError | None:
         try:
-            counts = store_window(self.conn, series, fetched, run=run, clock=self.clock.now())
+            counts = self._write(series, fetched, run)
         except KlinesError as failure:
             return failure
         report.windows += 1

@@ -79,6 +79,7 @@ class MeasureQualityOperator(BaseSQLOperator):
         from include.klines.clock import ExchangeClock
         from include.klines.database import market_connection
         from include.klines.planning import Scope
+        from include.klines.witnesses import ask_witnesses
 
         if self.scope is None:  # this task also runs after failures, which may have come before there was a scope
             raise AirflowFailException("there is nothing to measure: choose_scope failed, its log says why.")
@@ -86,8 +87,9 @@ class MeasureQualityOperator(BaseSQLOperator):
         hook = BinanceHook(BINANCE_CONN_ID)
         clock = ExchangeClock.read(hook).now()
         with market_connection(self.get_db_hook()) as conn:
+            ask_witnesses(hook, conn, timeframes=scope.timeframes, window=scope.window, clock=clock)
             report = quality.measure(
-                conn, symbols=list(scope.symbols), timeframes=list(scope.timeframes), window=scope.window, clock=clock
+                conn, symbols=None, timeframes=None, series=scope.series, window=scope.measured, clock=clock
             )
         self.log.info("%s", report)
         return report.to_json()

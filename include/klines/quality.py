@@ -98,8 +98,11 @@ def measure(
     timeframes: Sequence[str] | None,
     window: Window,
     clock: datetime,
+    series: Sequence[Series] | None = None,
 ) -> QualityReport:
     """Measure every series of symbols × timeframes in the months that `window` touches; None means all that is stored.
+
+    `series` names them one by one instead.
 
     Writes data_quality, data_gap, exchange_outage, data_anomaly and historical_data_range.is_complete in one
     transaction.
@@ -107,7 +110,7 @@ def measure(
     expected. Months it does not touch are not counted again, but a new outage explains their gaps too. A second run at
     the same data changes nothing but checked_at. A pair with neither listing nor candles is left out.
     """
-    series = _series(conn, symbols, timeframes)
+    series = _series(conn, symbols, timeframes) if series is None else list(series)
     span = Window(month_of(window.start).start, window.end)
     binds = _binds(series, window) | {"clock": clock}
     with conn.transaction():
@@ -151,10 +154,12 @@ def record_empty(
     empties: Sequence[Window],
     source: Literal["rest", "archive"],
     day: date,
+    *,
+    attempt: bool = True,
 ) -> None:
     """Note on the gaps inside `empties` that `source` had nothing for them on `day`.
 
-    A load counts as one attempt: that of its last rung, REST. A gap that reaches outside of every window is left alone.
+    With `attempt` it counts as one more: that of the last rung, REST. A gap that reaches outside of every window is left alone.
     """
     windows = merge(empties)
     _run(
@@ -167,7 +172,7 @@ def record_empty(
             "ends": [window.end for window in windows],
             "source": source,
             "day": day,
-            "attempts": int(source == "rest"),
+            "attempts": int(attempt and source == "rest"),
         },
     )
 
@@ -185,18 +190,27 @@ def coverage(
     window: Window,
     *,
     clock: datetime | None = None,
+    series: Sequence[Series] | None = None,
 ) -> list[SeriesCoverage]:
     """One row for each series of symbols × timeframes (None: all that is stored), in that order, counted afresh.
 
-    With `clock`, only candles closed by then are expected. A pair with neither listing nor candles has no row.
+    `series` names them one by one instead. With `clock`, only candles closed by then are expected. A pair with neither listing nor candles has no row.
     """
-    binds = _binds(_series(conn, symbols, timeframes), window) | {"clock": clock}
+    series = _series(conn, symbols, timeframes) if series is None else list(series)
+    binds = _binds(series, window) | {"clock": clock}
     return [SeriesCoverage(*row) for row in _run(conn, "coverage", binds)]
 
 
 def _series(conn: psycopg.Connection, symbols: Sequence[str] | None, timeframes: Sequence[str] | None) -> list[Series]:
     if symbols is not None and timeframes is not None:
         return [(symbol, timeframe) for timeframe in dict.fromkeys(timeframes) for symbol in dict.fromkeys(symbols)]
+    return known_series(conn, symbols, timeframes)
+
+
+def known_series(
+    conn: psycopg.Connection, symbols: Sequence[str] | None = None, timeframes: Sequence[str] | None = None
+) -> list[Series]:
+    """The series of the database, also those that only have gaps so far; None means any."""
     binds = {
         "symbols": None if symbols is None else list(symbols),
         "timeframes": None if timeframes is None else list(timeframes),

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.sdk import RetryDecision, RetryPolicy
 
-from binance_plugin.errors import BadConnection, Banned, GeoBlocked, RateLimited
+from binance_plugin.errors import BadConnection, BinanceError, GeoBlocked
 from include.klines.errors import ConfigurationError, InvalidRequest, MigrationError
 
 NEVER_HELPED_BY_WAITING = (BadConnection, GeoBlocked, InvalidRequest, ConfigurationError, MigrationError)
@@ -20,7 +20,7 @@ class ExchangeRetryPolicy(RetryPolicy):
         """Decide by the exception; `retry_after` is in seconds, `until` is UTC."""
         if isinstance(exception, NEVER_HELPED_BY_WAITING):
             return RetryDecision.fail(reason=str(exception))
-        if isinstance(exception, (Banned, RateLimited)):
+        if isinstance(exception, BinanceError) and exception.retry_after is not None:
             return RetryDecision.retry(delay=timedelta(seconds=exception.retry_after + 1), reason=str(exception))
         return RetryDecision.default()
 

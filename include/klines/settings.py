@@ -23,8 +23,12 @@ BINANCE_CONN_ID = "binance_default"
 MARKET_CONN_ID = "market_db"
 POOL = "binance_api"
 
+CANDLES_A_LANE = 60_000
+"""A lane is filled up to here: 5.75 years of 1h have one for themselves, those of 1d share. A task costs 0.4 s."""
+SERIES_A_LANE = 25
+"""But no more series than this share a lane, so that many small requests are spread over tasks."""
 MAX_LANES = 300
-"""More series than this share lanes. Airflow allows 1,024 mapped task instances and each costs about 0.4 s."""
+"""Where there would be more lanes, they get longer: Airflow allows 1,024 mapped instances of a task."""
 
 DEFAULT_ARGS: dict[str, Any] = {
     "owner": "klines",

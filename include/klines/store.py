@@ -11,7 +11,7 @@ from include.klines.candles import Candles
 from include.klines.errors import LoadError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     import psycopg
@@ -89,13 +89,19 @@ class Counts:
 
 
 def store_window(
-    conn: psycopg.Connection, series: SeriesPlan, fetched: Fetched, *, run: RunRef, clock: datetime
+    conn: psycopg.Connection,
+    series: SeriesPlan,
+    fetched: Fetched,
+    *,
+    run: RunRef,
+    clock: datetime,
+    attempt: bool = False,
 ) -> Counts:
     """Store candles, revisions, range, gaps and the record of one window in one transaction.
 
-    `clock` is the exchange's time (UTC): it stamps the records, and no candle is expected to close after it. Raises
-    LoadError where PostgreSQL holds another number of candles than were sent, and psycopg.Error where it fails; either
-    way nothing of the window is kept.
+    `clock` is the exchange's time (UTC): it stamps the records, and no candle is expected to close after it. With
+    `attempt`, a gap that was found empty has one more attempt behind it. Raises LoadError where PostgreSQL holds another
+    number of candles than were sent, and psycopg.Error where it fails; either way nothing of the window is kept.
     """
     window = fetched.window
     binds = {
@@ -110,7 +116,7 @@ def store_window(
         _run(conn, "load/lock_series", binds)
         counts = _write(conn, fetched, binds)
         quality.record_gaps(conn, [series.symbol], [series.timeframe], window, clock)
-        quality.record_empty(conn, *series.key, list(fetched.empty_by_rest), "rest", clock.date())
+        quality.record_empty(conn, *series.key, list(fetched.empty_by_rest), "rest", clock.date(), attempt=attempt)
         quality.record_empty(conn, *series.key, list(fetched.empty_by_archive), "archive", clock.date())
         if len(fetched.candles):
             first, last = fetched.candles.first_open, fetched.candles.last_open
@@ -161,6 +167,12 @@ def record_sync(
             "finished_at": max(clock, fetched.started_at),
         },
     )
+
+
+def touch(conn: psycopg.Connection, series: Sequence[SeriesPlan], clock: datetime) -> None:
+    """Note that these series were found complete at `clock` without a transfer."""
+    symbols, timeframes = [plan.symbol for plan in series], [plan.timeframe for plan in series]
+    _run(conn, "load/touch_series", {"symbols": symbols, "timeframes": timeframes, "clock": clock})
 
 
 def _write(conn: psycopg.Connection, fetched: Fetched, binds: dict[str, Any]) -> Counts:

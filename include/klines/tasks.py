@@ -10,8 +10,9 @@ from include.klines import summary
 from include.klines.clock import ExchangeClock
 from include.klines.database import market_connection
 from include.klines.errors import LoadError
+from include.klines.lanes import plan_lanes
 from include.klines.params import validate_load_request
-from include.klines.planning import Scope, load_scope, plan_scope
+from include.klines.planning import Scope, incomplete, load_scope, plan_series
 from include.klines.selection import fetch_listings
 from include.klines.settings import BINANCE_CONN_ID
 
@@ -29,10 +30,12 @@ def choose_load_scope(params: Mapping[str, Any]) -> dict[str, Any]:
         return load_scope(hook, conn, request).to_json()
 
 
-def make_lanes(scope: dict[str, Any]) -> list[dict[str, Any]]:
-    """The lanes of a scope, as JSON, in loading order."""
+def make_lanes(scope: dict[str, Any], params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The lanes of what is missing in a scope (of all of it to `refresh`), as JSON, in loading order."""
+    clock = ExchangeClock.read(BinanceHook(BINANCE_CONN_ID)).now()
     with market_connection() as conn:
-        lanes = plan_scope(fetch_listings(conn), Scope.from_json(scope))
+        series = plan_series(fetch_listings(conn), Scope.from_json(scope))
+        lanes = plan_lanes(series if params.get("refresh") else incomplete(conn, series, clock))
     log.info("%s lanes: %s", len(lanes), ", ".join(lane.name for lane in lanes[:20]))
     return [lane.to_json() for lane in lanes]
 

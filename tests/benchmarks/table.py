@@ -18,14 +18,23 @@ class Row:
     beside_is: str = ""
     memory: float | None = None
     """Peak resident memory of one process, MB."""
+    lower_is_better: bool = False
 
     def cells(self) -> list[str]:
         """work, ours (spread), beside, ratio, memory, goal."""
         spread = f"{_short(median(self.ours))} {self.unit} ({_short(min(self.ours))} to {_short(max(self.ours))})"
         beside = f"{_short(median(self.beside))}: {self.beside_is}" if self.beside else ""
+        order = "lower is better" if self.lower_is_better else "higher is better"
         ratios = [ours / other for ours, other in zip(self.ours, self.beside, strict=False)]
         ratio = f"{median(ratios):.2f}" if ratios else ""
-        return [self.work, spread, beside, ratio, f"{self.memory:.0f} MB" if self.memory else "", self.goal]
+        return [
+            f"{self.work} ({order})",
+            spread,
+            beside,
+            ratio,
+            f"{self.memory:.0f} MB" if self.memory else "",
+            self.goal,
+        ]
 
 
 HEADER = ["work", "ours: median (lowest to highest)", "beside it, in the same round", "ratio", "peak memory", "goal"]

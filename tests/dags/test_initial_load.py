@@ -29,7 +29,7 @@ def test_a_run_loads_measures_and_says_so_and_a_second_one_changes_nothing(
 ) -> None:
     first = run(airflow, market_dsn, exchange, **QUARTER)
     assert first.state == "success"
-    assert {name for name in first.tasks if " " in name} == {"BTC 1d", "ETH 1d", "BTC 1h", "ETH 1h"}
+    assert {name for name in first.tasks if " " in name} == {"BTC, ETH 1d", "BTC, ETH 1h"}
     assert set(first.tasks.values()) == {"success"}
     expected = {("BTC", "1d"): DAYS, ("ETH", "1d"): DAYS, ("BTC", "1h"): HOURS, ("ETH", "1h"): HOURS}
     assert counts(market_dsn) == expected
@@ -49,14 +49,14 @@ def test_a_run_loads_measures_and_says_so_and_a_second_one_changes_nothing(
         assert conn.execute(rows).fetchall() == before
 
 
-def test_a_failed_lane_fails_the_run_but_not_the_other_lanes(
+def test_a_failed_window_fails_its_lane_and_the_run_but_takes_no_other_series_with_it(
     airflow: Airflow, market_dsn: str, exchange: Exchange
 ) -> None:
     exchange.fault("status", status=503, symbol="ETHUSDT", interval="1h")
     failed = run(airflow, market_dsn, exchange, **QUARTER)
     assert failed.state == "failed"
-    assert failed.tasks["ETH 1h"] == "failed"
-    assert failed.tasks["BTC 1h"] == failed.tasks["ETH 1d"] == "success"
+    assert failed.tasks["BTC, ETH 1h"] == "failed"
+    assert failed.tasks["BTC, ETH 1d"] == "success"
     assert failed.tasks["publish_summary"] == "failed"
     assert counts(market_dsn) == {("BTC", "1d"): DAYS, ("ETH", "1d"): DAYS, ("BTC", "1h"): HOURS}
     assert "ETH 1h [2024-01-01 00:00, 2024-04-01 00:00)" in failed.note

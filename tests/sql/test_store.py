@@ -138,14 +138,15 @@ def test_missing_hours_are_inserted_between_stored_ones(conn: psycopg.Connection
 
 
 def test_an_empty_answer_stores_a_record_and_a_gap_and_no_range(conn: psycopg.Connection) -> None:
-    counts = store_window(
-        conn, BTC, fetched(Candles.empty(), source="none", empty_by_rest=(DAY,)), run=RUN, clock=CLOCK
-    )
+    nothing = fetched(Candles.empty(), source="none", empty_by_rest=(DAY,))
+    counts = store_window(conn, BTC, nothing, run=RUN, clock=CLOCK)
     assert counts == Counts()
     (gap,) = table(conn, "data_gap")
-    assert (gap["missing_records"], gap["rest_empty_on"], gap["attempts"]) == (24, [CLOCK.date()], 1)
+    assert (gap["missing_records"], gap["rest_empty_on"], gap["attempts"]) == (24, [CLOCK.date()], 0)
     assert table(conn, "historical_data_range") == []
     assert table(conn, "data_sync_log")[0]["source"] == "none"
+    store_window(conn, BTC, nothing, run=RUN, clock=CLOCK, attempt=True)
+    assert [gap["attempts"] for gap in table(conn, "data_gap")] == [1]
 
 
 def test_a_candle_that_breaks_a_promise_takes_its_whole_window_with_it(conn: psycopg.Connection) -> None:
