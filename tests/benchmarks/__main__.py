@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.benchmarks import machine
 from tests.benchmarks.table import markdown
 
-BENCHMARKS = ("load", "dag")
+BENCHMARKS = ("load", "read", "dag")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 
 

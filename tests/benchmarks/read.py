@@ -1,0 +1,163 @@
+"""How fast stored candles become frames, beside what people use on the same rows in the same round."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import psycopg
+import psycopg2
+import pyarrow.feather
+import sqlalchemy
+from psycopg import sql as identifiers
+
+from include.klines.reader import export_freqtrade, fingerprint, load_ohlcv, load_panel
+from include.klines.settings import ROOT
+from tests.benchmarks import machine
+from tests.benchmarks.table import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SPAN = ("1h", "2020-01-01", "2025-10-01")
+YEAR = ("1h", "2024-01-01", "2025-01-01")
+PANEL = [f"P{number:03}" for number in range(100)]
+TOOLS = ROOT / ".venv" / "tools" / "bin" / "python"
+"""Made by tests/tools; without it freqtrade's file is read by pyarrow, as its loader does."""
+
+READ_SQL = """
+SELECT timestamp, open, high, low, close, volume FROM market_data
+WHERE symbol = 'BTC' AND timeframe = '1h' AND timestamp >= '2020-01-01Z' AND timestamp < '2025-10-01Z'
+ORDER BY timestamp
+"""
+JESSE = READ_SQL.replace("open, high, low, close, volume", "open, close, high, low, volume")
+FREQTRADE = """
+import json, sys, time
+from pathlib import Path
+from freqtrade.data.history.datahandlers import get_datahandler
+from freqtrade.enums import CandleType
+handler, seconds = get_datahandler(Path(sys.argv[1]), "feather"), []
+for _ in range(int(sys.argv[2]) + 1):
+    started = time.perf_counter()
+    frame = handler.ohlcv_load("BTC/USDT", "1h", CandleType.SPOT, drop_incomplete=False)
+    seconds.append(time.perf_counter() - started)
+print(json.dumps([len(frame), seconds[1:]]))
+"""
+PEAK = """
+import resource, sys
+from include.klines.reader import load_ohlcv
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+load_ohlcv("BTC", "1h", "2020-01-01", "2020-02-01", dsn=sys.argv[1])
+before = peak()
+frame = load_ohlcv("ONE", "1m", "2023-01-01", "2025-01-01", dsn=sys.argv[1])
+print((peak() - before) / frame.memory_usage().sum())
+"""
+
+
+def run(rounds: int) -> list[Row]:
+    """5.75 years of 1h, a panel of 100 symbols and a year, a year's fingerprint, and memory on two years of 1m."""
+    rounds = max(rounds, 5)  # each takes less than a second
+    with machine.postgres() as server, tempfile.TemporaryDirectory() as folder:
+        dsn = machine.fresh_database(server)
+        _fill(dsn)
+        ours = _time(lambda: load_ohlcv("BTC", *SPAN, dsn=dsn), rounds)
+        plain = _time(lambda: _read_sql(dsn), rounds)
+        rows = _time(lambda: _read_rows(dsn), rounds)
+        jesse = _time(lambda: _jesse(dsn), rounds)
+        (feather,) = export_freqtrade(["BTC"], *SPAN, folder, dsn=dsn)
+        panel = _time(lambda: load_panel(PANEL, *YEAR, dsn=dsn), rounds)
+        digest = _time(lambda: fingerprint("BTC", *YEAR, dsn=dsn), rounds)
+        work = "load_ohlcv, 5.75 years of 1h, connection included"
+        return [
+            _row(work, ours, "at most 0.25", plain, "pandas.read_sql"),
+            _row(work, ours, "", rows, "psycopg 3, binary rows into a frame"),
+            _row(work, ours, "", jesse, "jesse's candle query (psycopg2, tuples, numpy)"),
+            _row(work, ours, "the limit to approach", *_freqtrade(feather, rounds)),
+            _row("load_panel, 100 symbols x 1 year of 1h closes", panel, "under 1,500"),
+            _row("fingerprint of a year of 1h, nothing changed", digest, "under 20"),
+            Row(
+                work="load_ohlcv, 2 years of 1m: peak memory over the frame's",
+                ours=[_peak(dsn)], unit="times", goal="at most 3", lower_is_better=True,
+            ),
+        ]  # fmt: skip
+
+
+def _row(work: str, ours: list[float], goal: str, beside: list[float] | None = None, beside_is: str = "") -> Row:
+    return Row(
+        work=work, ours=ours, unit="ms", goal=goal, beside=beside or [], beside_is=beside_is, lower_is_better=True
+    )
+
+
+def _fill(dsn: str) -> None:
+    insert = identifiers.SQL(
+        "INSERT INTO market_data"
+        " SELECT {}, {}, t, 100 + s, 101 + s, 99 + s, 100.5 + s, random() * 1e4, random() * 1e6, 7, 1, 2"
+        " FROM (SELECT t, sin(extract(EPOCH FROM t)) AS s"
+        " FROM generate_series({}::timestamptz, {}, {}::interval) AS t) AS x"
+    )
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        for symbol, timeframe, start, last, step in (
+            ("BTC", "1h", "2020-01-01Z", "2025-09-30 23:00Z", "1 hour"),
+            ("ONE", "1m", "2023-01-01Z", "2024-12-31 23:59Z", "1 minute"),
+            *((symbol, "1h", "2024-01-01Z", "2024-12-31 23:00Z", "1 hour") for symbol in PANEL),
+        ):
+            conn.execute("SELECT ensure_market_data_partitions(%s, %s, %s)", (timeframe, start, last))
+            conn.execute(insert.format(symbol, timeframe, start, last, step))
+            conn.execute("SELECT touch_fingerprints(%s, %s, %s, %s)", (symbol, timeframe, start, last))
+        conn.execute("SELECT refresh_fingerprints()")
+        conn.execute("VACUUM ANALYZE")
+
+
+def _time(work: Callable[[], Any], rounds: int) -> list[float]:
+    work()
+    seconds = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        work()
+        seconds.append(1000 * (time.perf_counter() - started))
+    return seconds
+
+
+def _read_sql(dsn: str) -> pd.DataFrame:
+    """As pandas documents it: through SQLAlchemy; a connection a read, as ours."""
+    engine = sqlalchemy.create_engine(
+        dsn.replace("postgresql://", "postgresql+psycopg://"), poolclass=sqlalchemy.NullPool
+    )
+    return pd.read_sql(READ_SQL, engine, index_col="timestamp")
+
+
+def _read_rows(dsn: str) -> pd.DataFrame:
+    """By hand, with binary results."""
+    with psycopg.connect(dsn) as conn, conn.cursor(binary=True) as cursor:
+        rows = cursor.execute(READ_SQL.encode()).fetchall()
+        return pd.DataFrame(rows, columns=["timestamp", "open", "high", "low", "close", "volume"]).set_index(
+            "timestamp"
+        )
+
+
+def _jesse(dsn: str) -> np.ndarray[Any, Any]:
+    with psycopg2.connect(dsn) as conn, conn.cursor() as cursor:
+        cursor.execute(JESSE.replace("SELECT timestamp", "SELECT (extract(EPOCH FROM timestamp) * 1000)::bigint"))
+        return np.array(cursor.fetchall())
+
+
+def _freqtrade(file: Path, rounds: int) -> tuple[list[float], str]:
+    if not TOOLS.exists():
+        return _time(lambda: pyarrow.feather.read_feather(file), rounds), "pyarrow on freqtrade's feather file"
+    done = subprocess.run(
+        [TOOLS, "-c", FREQTRADE, file.parent, str(rounds)], capture_output=True, text=True, check=True
+    )
+    _, seconds = json.loads(done.stdout.splitlines()[-1])
+    return [1000 * one for one in seconds], "freqtrade's own feather loader"
+
+
+def _peak(dsn: str) -> float:
+    done = subprocess.run([sys.executable, "-c", PEAK, dsn], capture_output=True, text=True, check=True, cwd=ROOT)
+    return float(done.stdout)
