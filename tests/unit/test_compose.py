@@ -12,6 +12,8 @@ import pytest
 import yaml
 from airflow.cli.cli_parser import get_parser
 from airflow.configuration import conf
+from airflow.executors.executor_loader import ExecutorLoader
+from airflow.executors.executor_utils import ExecutorName
 from cryptography.fernet import Fernet
 
 from include.klines.settings import ROOT
@@ -149,6 +151,12 @@ def test_every_command_is_one_that_airflow_knows(services: dict[str, Any], monke
     assert len(lines) == 5
     for line in lines:
         assert callable(get_parser().parse_args(line[1:]).func), line
+
+
+@pytest.mark.parametrize("executor", ["LocalExecutor", "CeleryExecutor"])
+def test_both_executors_can_be_loaded_with_the_pinned_packages(executor: str) -> None:
+    loaded, _ = ExecutorLoader.import_executor_cls(ExecutorName(ExecutorLoader.executors[executor], alias=executor))
+    assert loaded.__name__ == executor
 
 
 def test_scaling_out_changes_the_executor_and_adds_workers_and_nothing_else(env_file: Path) -> None:
