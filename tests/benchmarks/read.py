@@ -51,9 +51,9 @@ for _ in range(int(sys.argv[2]) + 1):
 print(json.dumps([len(frame), seconds[1:]]))
 """
 PEAK = """
-import resource, sys
+import sys
 from include.klines.reader import load_ohlcv
-def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def peak(): return 1024 * next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
 load_ohlcv("BTC", "1h", "2020-01-01", "2020-02-01", dsn=sys.argv[1])
 before = peak()
 frame = load_ohlcv("ONE", "1m", "2023-01-01", "2025-01-01", dsn=sys.argv[1])

@@ -12,7 +12,6 @@ import pytest
 from include.klines.settings import ROOT
 
 LONG = {
-    "include/sql/migrations/0012_reader_rules.sql": "one change: functions that call each other",
     "tests/sql/test_listings.py": "one fixture story of listings, told case by case",
     "tests/sql/test_reader.py": "the reader's rules, one test a sentence",
     "tests/hook/test_budget.py": "the budget under many processes, one test a sentence",
