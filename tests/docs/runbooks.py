@@ -25,7 +25,7 @@ def page() -> str:
 
 def _section(dag: DAG) -> str:
     schedule = (
-        f"`{dag.timetable.summary}` (UTC)" if dag.schedule is not None else "none: started from the UI or the CLI"
+        f"`{dag.timetable.expression}` (UTC)" if dag.schedule is not None else "none: started from the UI or the CLI"
     )
     runbook = "\n".join(
         line.replace("### ", "", 1) if line.startswith("### ") else line
