@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import Param
 
-from include.klines.params import FIRST_DAY, LAST_DAY, SOURCES, TIERS
+from include.klines.params import (
+    FIRST_DAY,
+    LAST_DAY,
+    LOOKBACK_DAYS,
+    MAX_ATTEMPTS,
+    MOST_LOOKBACK_DAYS,
+    RANGE_DAYS,
+    SOURCES,
+    TIERS,
+)
 from include.klines.settings import enabled_timeframes
 from include.klines.universe import load_universe
 
@@ -14,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import date
 
 
-def symbols() -> Param:
+def symbols(otherwise: str = "None: every symbol of the tier.") -> Param:
     """A multi-select of base assets, with the core ones offered; others may be typed."""
     return Param(
         [],
@@ -22,7 +31,7 @@ def symbols() -> Param:
         items={"type": "string"},
         examples=list(load_universe().core),
         title="Symbols",
-        description="Base assets such as BTC. None: every symbol of the tier.",
+        description=f"Base assets such as BTC. {otherwise}",
     )
 
 
@@ -67,6 +76,57 @@ def initial_load() -> dict[str, Param]:
             description="Finds what Binance has revised since; each change is kept in market_data_revision.",
         ),
     }
+
+
+def daily_increment() -> dict[str, Param]:
+    """The form of klines_daily_increment."""
+    return {
+        "symbols": symbols("None: the core tier and every symbol that has stored candles of the timeframe."),
+        "timeframes": timeframes(),
+        "lookback_days": Param(
+            LOOKBACK_DAYS,
+            type="integer",
+            minimum=1,
+            maximum=MOST_LOOKBACK_DAYS,
+            title="Days to read again",
+            description="So many days before the run's own are read again, and what changed there is recorded.",
+        ),
+    }
+
+
+def weekly_gap_fill() -> dict[str, Param]:
+    """The form of klines_weekly_gap_fill."""
+    return quality_check() | {
+        "max_attempts": Param(
+            MAX_ATTEMPTS,
+            type="integer",
+            minimum=1,
+            title="Attempts",
+            description="A gap found empty by so many gap fills is only reported, until a person asks for more.",
+        ),
+    }
+
+
+def quality_check() -> dict[str, Param]:
+    """The form of klines_quality_check."""
+    return {
+        "symbols": symbols("None: every symbol that is stored."),
+        "timeframes": timeframes(),
+        "days": Param(
+            RANGE_DAYS,
+            type="integer",
+            minimum=1,
+            title="Days",
+            description="So many days, up to the last one that is over.",
+        ),
+        "start": _optional_day("First day", "Instead of a number of days. UTC, included."),
+        "end": _optional_day("Last day", "None: the last one that is over. UTC, included."),
+        "limit": limit(),
+    }
+
+
+def _optional_day(title: str, description: str) -> Param:
+    return Param(None, type=["null", "string"], format="date", title=title, description=description)
 
 
 def _day(title: str, default: date) -> Param:

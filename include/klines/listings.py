@@ -89,12 +89,14 @@ def sync_universe(
     symbols: Sequence[str] | None = None,
     tier: str | None = None,
     limit: int | None = None,
+    also: Sequence[str] = (),
     clock: Callable[[], datetime] | None = None,
     universe: Universe | None = None,
 ) -> SyncReport:
     """Classify every pair, discover the dates of those asked for (`symbols`, else the tier, else all), store the rows.
 
     Where the first `limit` symbols of the tier are all core members, only those are asked for: their order is known.
+    The dates of `also` are kept up to date too, where the exchange knows them and no rule leaves them out.
 
     `conn` must be outside a transaction; the rows are written in one. A second sync at the same time waits for the
     first. `clock` is the exchange's clock unless given. A second run changes only synced_at.
@@ -110,7 +112,7 @@ def sync_universe(
         with conn.transaction():
             known = fetch_listings(conn)
         sync = _Sync(hook, universe, now, known)
-        rows = sync.run(symbols, tier, limit)
+        rows = sync.run(symbols, tier, limit, also)
         with conn.transaction():
             _write(conn, rows, now)
         if sync.stopped_by is not None:
@@ -134,14 +136,16 @@ class _Sync:
         self.dater = Dater(hook, universe, now)
         self.undated: list[str] = []
 
-    def run(self, symbols: Sequence[str] | None, tier: str | None, limit: int | None) -> list[Listing]:
+    def run(
+        self, symbols: Sequence[str] | None, tier: str | None, limit: int | None, also: Sequence[str]
+    ) -> list[Listing]:
         """Every row as it shall be stored."""
         self.members, self.unclassified = classify(self.hook.exchange_info(), self._archived(), self.universe)
         if not self.members:
             raise LoadError(
                 f"exchangeInfo names no {self.universe.quote} pair, so nothing was stored: look at its answer."
             )
-        wanted = self._wanted(symbols, tier, limit)
+        wanted = self._wanted(symbols, tier, limit) | set(also)
         candidates = [pair for pair in self.members if pair.tier != "excluded"]
         self.halted = len(candidates) >= HALT_NEEDS_PAIRS and not any(pair.trading for pair in candidates)
         rows: list[Listing] = []
@@ -152,7 +156,7 @@ class _Sync:
                 holes_checked_until=before[-1].holes_checked_until if before else None,
                 hole_note=next((row.note for row in before if row.note and row.note.startswith(HOLE)), None),
             )
-            if pair.symbol in wanted and self.stopped_by is None:
+            if pair.symbol in wanted and pair.tier != "excluded" and self.stopped_by is None:
                 dated = self._dated(pair, dated, thorough=bool(symbols) or pair.tier == "core")
             rows += self._rows(pair, dated)
         return rows

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 FIRST_DAY = date(2020, 1, 1)
 LAST_DAY = date(2025, 9, 30)
 OLDEST_DAY = date(2017, 7, 14)  # Binance opened on this day: nothing is older
+LOOKBACK_DAYS, MOST_LOOKBACK_DAYS = 2, 30
+RANGE_DAYS = 90
+MAX_ATTEMPTS = 3
 TIERS = ("core", "extended", "all")
 SOURCES = ("auto", "archive", "rest")
 
@@ -31,6 +34,61 @@ class LoadRequest:
     window: Window
     limit: int | None
     source: Literal["auto", "archive", "rest"]
+
+
+@dataclass(frozen=True)
+class IncrementRequest:
+    """A checked request for klines_daily_increment; no symbols: the core and whatever is stored."""
+
+    symbols: tuple[str, ...]
+    timeframes: tuple[str, ...]
+    lookback: timedelta
+
+
+@dataclass(frozen=True)
+class RangeRequest:
+    """A checked request for the Dags that look at what is stored; `window` is whole days (UTC), half open."""
+
+    symbols: tuple[str, ...]
+    timeframes: tuple[str, ...]
+    window: Window
+    limit: int | None
+    max_attempts: int
+
+
+def validate_increment_request(params: Mapping[str, Any]) -> IncrementRequest:
+    """Check the params of klines_daily_increment; InvalidRequest in one sentence."""
+    lookback = _positive("lookback_days", params.get("lookback_days")) or LOOKBACK_DAYS
+    if lookback > MOST_LOOKBACK_DAYS:
+        raise InvalidRequest(
+            f"lookback_days is {lookback}, but at most {MOST_LOOKBACK_DAYS}: klines_weekly_gap_fill looks further back."
+        )
+    symbols, timeframes = _symbols(params.get("symbols") or ()), _timeframes(params.get("timeframes") or ())
+    return IncrementRequest(symbols, timeframes, timedelta(days=lookback))
+
+
+def validate_range_request(params: Mapping[str, Any], *, until: datetime) -> RangeRequest:
+    """Check the params of klines_weekly_gap_fill and klines_quality_check; `until` is the midnight where `days` end.
+
+    `start` and `end` are days, both included; without `start` the range has `days` days. InvalidRequest else.
+    """
+    last = until.astimezone(UTC).date() - timedelta(days=1)
+    end = _day("end", params.get("end") or last)
+    if end > last:
+        raise InvalidRequest(f"end {end} is not over yet: the last day that can be asked for is {last}.")
+    days = _positive("days", params.get("days")) or RANGE_DAYS
+    start = _day("start", params.get("start") or max(end - timedelta(days=days - 1), OLDEST_DAY))
+    if end < start:
+        raise InvalidRequest(f"end {end} lies before start {start}: swap them.")
+    if start < OLDEST_DAY:
+        raise InvalidRequest(f"start {start} lies before {OLDEST_DAY}, when Binance opened: ask for that day or later.")
+    return RangeRequest(
+        symbols=_symbols(params.get("symbols") or ()),
+        timeframes=_timeframes(params.get("timeframes") or ()),
+        window=Window(_midnight(start), _midnight(end + timedelta(days=1))),
+        limit=_positive("limit", params.get("limit")),
+        max_attempts=_positive("max_attempts", params.get("max_attempts")) or MAX_ATTEMPTS,
+    )
 
 
 def validate_load_request(params: Mapping[str, Any], *, clock: datetime) -> LoadRequest:

@@ -53,7 +53,7 @@ class Scope:
 
     @property
     def measured(self) -> Window:
-        """The window up to the last border of its longest timeframe: a 1d candle of a day that is not over is not due."""
+        """The window up to the last border of its longest timeframe: the 1d candle of a running day is not due."""
         ends = [TIMEFRAMES[name].floor(self.window.end) for name in self.timeframes]
         return Window(self.window.start, min(ends, default=self.window.end))
 
@@ -136,7 +136,7 @@ def _closed(plan: SeriesPlan, window: Window, clock: datetime) -> datetime:
 
 
 def series_plan(listings: Sequence[Listing], symbol: str, timeframe: str, window: Window) -> SeriesPlan:
-    """The parts of `window` in which the symbol, which has a listing, was listed; none where its dates are not known."""
+    """The parts of `window` in which the symbol was listed: none where its dates are not known."""
     step = TIMEFRAMES[timeframe]
     rows = sorted((row for row in listings if row.symbol == symbol), key=lambda row: row.listing_number)
     lives = [(step.floor(row.listed_at), row.delisted_at or window.end) for row in rows if row.listed_at is not None]

@@ -159,7 +159,8 @@ def record_empty(
 ) -> None:
     """Note on the gaps inside `empties` that `source` had nothing for them on `day`.
 
-    With `attempt` it counts as one more: that of the last rung, REST. A gap that reaches outside of every window is left alone.
+    With `attempt` it counts as one more: that of the last rung, REST. A gap that reaches outside of every window is
+    left alone.
     """
     windows = merge(empties)
     _run(
@@ -194,7 +195,8 @@ def coverage(
 ) -> list[SeriesCoverage]:
     """One row for each series of symbols × timeframes (None: all that is stored), in that order, counted afresh.
 
-    `series` names them one by one instead. With `clock`, only candles closed by then are expected. A pair with neither listing nor candles has no row.
+    `series` names them one by one instead. With `clock`, only candles closed by then are expected. A pair with neither
+    listing nor candles has no row.
     """
     series = _series(conn, symbols, timeframes) if series is None else list(series)
     binds = _binds(series, window) | {"clock": clock}

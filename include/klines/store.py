@@ -100,8 +100,8 @@ def store_window(
     """Store candles, revisions, range, gaps and the record of one window in one transaction.
 
     `clock` is the exchange's time (UTC): it stamps the records, and no candle is expected to close after it. With
-    `attempt`, a gap that was found empty has one more attempt behind it. Raises LoadError where PostgreSQL holds another
-    number of candles than were sent, and psycopg.Error where it fails; either way nothing of the window is kept.
+    `attempt`, a gap that was found empty has one more attempt behind it. Raises LoadError where PostgreSQL holds
+    another number of candles than were sent, psycopg.Error where it fails; either way nothing of the window is kept.
     """
     window = fetched.window
     binds = {

@@ -47,7 +47,7 @@ def load_note(conn: psycopg.Connection, scope: Scope, *, dag_id: str, run_id: st
 
 
 def _coverage(conn: psycopg.Connection, scope: Scope) -> list[str]:
-    rows = quality.coverage(conn, list(scope.symbols), list(scope.timeframes), scope.window)
+    rows = quality.coverage(conn, None, None, scope.measured, series=scope.series)
     expected, present = sum(row.expected for row in rows), sum(row.rows for row in rows)
     short = sorted((row for row in rows if row.adjusted_completeness < 100), key=lambda row: row.adjusted_completeness)
     share = 100 * present / expected if expected else 100.0

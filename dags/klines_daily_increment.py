@@ -1,0 +1,81 @@
+"""### Every day: yesterday's candles, and what changed in the days before
+
+Loads the closed candles of the run's data interval and reads the last `lookback_days` before it again, so that late
+candles arrive and revisions are recorded. Which pairs: the core tier and every symbol that has stored candles of the
+timeframe, as long as they were listed in that window. New and ended listings stand in the run's note.
+
+**When**: 02:00 UTC. Created paused: unpause it when `klines_initial_load` is done. It then catches up from 2025-10-01,
+oldest day first, two days at a time. Whole months of the past come from the archive: the first run of a month that
+ended 15 days ago or earlier loads all of that month, and its other days find it stored and ask for nothing.
+`airflow backfill create --dag-id klines_daily_increment --from-date 2025-10-01 --to-date 2025-10-31` loads any other
+range; add `--reprocess-behavior completed` for days that ran before.
+
+**Running it again** is safe and gives the same candles, whenever it happens: a run ends where its data interval ends,
+whatever the time is. One made by hand goes up to its logical date.
+
+**What to do when it fails**: clear the red lanes, or leave it: the next run reads `lookback_days` again, and
+`klines_weekly_gap_fill` looks 90 days back. `Banned`: the lane is tried again when the ban has ended. `GeoBlocked`: set
+the host of `binance_default` to `https://data-api.binance.vision`. Everything else is in `docs/operations.md`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import Asset, CronDataIntervalTimetable, TriggerRule, dag, task
+
+from include.klines import forms
+from include.klines.operators import LoadLaneOperator, MeasureQualityOperator
+from include.klines.retry import ExchangeRetryPolicy
+from include.klines.settings import DEFAULT_ARGS, POOL
+
+MARKET_DATA = Asset("market_data")
+
+
+@dag(
+    schedule=CronDataIntervalTimetable("0 2 * * *", timezone="UTC"),
+    start_date=datetime(2025, 10, 1, tzinfo=UTC),
+    catchup=True,
+    max_active_runs=2,
+    default_args=DEFAULT_ARGS,
+    dag_display_name="Klines: daily increment",
+    tags=["klines", "scheduled"],
+    doc_md=__doc__,
+    params=forms.daily_increment(),
+)
+def klines_daily_increment() -> None:
+    """Sync the universe, plan, load in lanes, measure, publish."""
+
+    @task(multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
+    def choose_scope(**context: Any) -> dict[str, Any]:
+        from include.klines.upkeep_tasks import choose_increment
+
+        return choose_increment(context)
+
+    @task(retry_policy=ExchangeRetryPolicy())
+    def make_lanes(scope: dict[str, Any], **context: Any) -> list[dict[str, Any]]:
+        from include.klines.upkeep_tasks import make_increment_lanes
+
+        return make_increment_lanes(scope, context)
+
+    @task(multiple_outputs=True, trigger_rule=TriggerRule.ALL_DONE, outlets=[MARKET_DATA], retries=0)
+    def publish_summary(scope: dict[str, Any], lanes: list[dict[str, Any]], **context: Any) -> dict[str, Any]:
+        from include.klines.tasks import publish_load_summary
+
+        return publish_load_summary(scope, lanes, context)
+
+    scope = choose_scope()
+    lanes = make_lanes(scope)
+    loaded = LoadLaneOperator.partial(
+        task_id="load_lane",
+        pool=POOL,
+        retry_policy=ExchangeRetryPolicy(),
+        map_index_template="{{ task.lane['name'] }}",
+        execution_timeout=timedelta(hours=12),
+    ).expand(lane=lanes)
+    measured = MeasureQualityOperator(task_id="measure_quality", scope=scope, trigger_rule=TriggerRule.ALL_DONE)
+    loaded >> measured >> publish_summary(scope, lanes)
+
+
+klines_daily_increment()
