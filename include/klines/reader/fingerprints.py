@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 CANDLE = np.dtype([("time", ">i8"), *((name, ">i8" if name == "trades" else ">f8") for name in COLUMNS)])
 """The bytes of a candle that are hashed; time in microseconds since 2000-01-01 UTC."""
+
+DAY = 86_400_000_000  # microseconds
 
 
 @dataclass(frozen=True)
@@ -77,23 +80,51 @@ def fetch_months_of_many(
     request: Request,
     times: Mapping[str, NDArray[np.int64]] | None = None,
 ) -> dict[str, list[Month]]:
-    """fetch_months of several symbols in one statement, or two where a kept digest does not hold."""
-    months = _months(conn, symbols, request, verify=times is None)
-    if times is not None:
-        stale = [symbol for symbol in symbols if not _counts_hold(months[symbol], times[symbol])]
-        if stale:
-            months |= _months(conn, stale, request, verify=True)
-    return months
-
-
-def _months(
-    conn: psycopg.Connection, symbols: Sequence[str], request: Request, *, verify: bool
-) -> dict[str, list[Month]]:
-    binds = series_binds("", request) | {"symbols": list(symbols), "verify": verify}
+    """fetch_months of several symbols in one statement, or two where a digest is not kept or does not hold."""
+    binds = series_binds("", request) | {"symbols": list(symbols)}
     months: dict[str, list[Month]] = {symbol: [] for symbol in symbols}
-    for symbol, first_day, candles, digested in conn.execute(statement("months"), binds):
-        months[symbol].append(Month(first_day, candles, digested))
+    if times is None:
+        for symbol, *month in conn.execute(statement("months"), binds | {"verify": True}):
+            months[symbol].append(Month(*month))
+        return months
+    edges = _month_edges(request)
+    kept = {(symbol, Month(*month)) for symbol, *month in conn.execute(statement("kept_months"), binds)}
+    digests = {(symbol, month.first_day, month.candles): month.digest for symbol, month in kept}
+    missing: list[tuple[str, int, date, int, int]] = []
+    for symbol in symbols:
+        counts = np.diff(np.searchsorted(times[symbol], edges)).tolist()
+        for candles, (start, end) in zip(counts, pairwise(edges), strict=True):
+            first_day = moment(start).date().replace(day=1)
+            whole = parse_time(first_day) == start and moment(end).day == 1 and end % DAY == 0
+            found = digests.get((symbol, first_day, candles)) if whole else None
+            if candles and found is None:
+                missing.append((symbol, len(months[symbol]), first_day, start, end))
+            if candles:
+                months[symbol].append(Month(first_day, candles, found or b""))
+    for (symbol, place, first_day, _, _), made in zip(missing, _compute(conn, request, missing), strict=True):
+        months[symbol][place] = Month(first_day, *made)
     return months
+
+
+def _compute(
+    conn: psycopg.Connection, request: Request, parts: Sequence[tuple[str, int, date, int, int]]
+) -> list[tuple[int, bytes]]:
+    if not parts:
+        return []
+    binds = {
+        "symbols": [part[0] for part in parts],
+        "timeframe": request.length.name,
+        "starts": [moment(part[3]) for part in parts],
+        "ends": [moment(part[4]) for part in parts],
+    }
+    return [(candles, digested) for candles, digested in conn.execute(statement("digests"), binds)]
+
+
+def _month_edges(request: Request) -> list[int]:
+    """Start and end of the range and the months between them, in microseconds."""
+    first, last = (np.datetime64(at, "us").astype("datetime64[M]") for at in (request.start, request.end - 1))
+    inner = np.arange(first + 1, last + 1).astype("datetime64[us]").astype(np.int64).tolist()
+    return [request.start, *inner, request.end]
 
 
 def combine(
@@ -127,14 +158,6 @@ def explained_spans(series: Series) -> list[tuple[int, int]]:
     edges = np.flatnonzero(np.diff(series.explained.astype(np.int8), prepend=0, append=0))
     at = series.request.start + edges * series.request.length.step
     return [(int(start), int(end)) for start, end in zip(at[::2], at[1::2], strict=True)]
-
-
-def _counts_hold(months: Sequence[Month], times: NDArray[np.int64]) -> bool:
-    if sum(month.candles for month in months) != len(times):
-        return False
-    starts = np.array([parse_time(month.first_day) for month in months], np.int64)
-    edges = np.append(np.searchsorted(times, starts[1:]), len(times)) if len(months) else np.zeros(0, np.int64)
-    return np.array_equal([month.candles for month in months], np.diff(edges, prepend=0))
 
 
 def _iso(microseconds: int) -> str:
