@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import threading
 from datetime import timedelta
 
 import pandas as pd
@@ -21,7 +22,8 @@ from include.klines.reader import (
     pins,
     unpin,
 )
-from include.klines.reader.fingerprints import months_of
+from include.klines.reader.fingerprints import combine, months_of
+from include.klines.reader.request import parse_request
 from tests.sql.stored import COLUMNS, delete, explain, grid, made_up, store, utc
 
 RANGE = ("BTC", "1h", "2024-01-10", "2024-04-05")
@@ -264,3 +266,33 @@ def test_a_pin_that_lost_a_candle_is_a_mismatch_even_when_undone(
 
     with pytest.raises(FingerprintMismatch, match="without a revision"):
         load_pinned("one", dsn=market_dsn)
+
+
+def test_reads_beside_a_running_load_are_whole_and_true_to_their_fingerprint(
+    market_dsn: str, quarter: pd.DataFrame
+) -> None:
+    stop = threading.Event()
+
+    def revise_all_the_time() -> None:
+        with psycopg.connect(market_dsn) as writer:
+            while not stop.is_set():
+                writer.execute("UPDATE market_data SET volume = volume + 1 WHERE timestamp >= '2024-02-10Z'")
+                writer.commit()
+                writer.execute("SELECT refresh_fingerprints()")
+                writer.commit()
+
+    thread = threading.Thread(target=revise_all_the_time)
+    thread.start()
+    try:
+        reads = [load_ohlcv(*RANGE, columns=COLUMNS, dsn=market_dsn) for _ in range(25)]
+    finally:
+        stop.set()
+        thread.join()
+
+    request = parse_request(*RANGE[1:])
+    for read in reads:
+        added = read["volume"] - quarter["volume"].loc[read.index]
+        assert added.loc["2024-02-10":].round(3).nunique() == 1
+        months = months_of(read.index.as_unit("us").asi8, read.to_numpy().T)
+        assert read.attrs["fingerprint"] == combine("BTC", request, "1h", "raise", "mask", months, [])
+    assert len({read.attrs["fingerprint"] for read in reads}) > 1
