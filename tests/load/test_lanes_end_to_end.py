@@ -9,23 +9,20 @@ import psycopg
 import pytest
 
 from binance_plugin.errors import Banned, GeoBlocked
-from binance_plugin.hook import BinanceHook
-from include.klines import quality
 from include.klines.clock import ExchangeClock
 from include.klines.database import prepare
 from include.klines.errors import LoadError
 from include.klines.lanes import plan_lanes
-from include.klines.loading import LaneLoader, LaneReport
+from include.klines.loading import LaneLoader
 from include.klines.params import validate_load_request
-from include.klines.planning import incomplete, load_scope, plan_series
+from include.klines.planning import load_scope, plan_series
 from include.klines.selection import fetch_listings
+from tests.load.driver import RUN, fingerprint, hook_of, load, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.exchange import Exchange
-
-RUN = "manual__test"
 
 
 def utc(*parts: int) -> datetime:
@@ -38,45 +35,13 @@ def conn(market_dsn: str) -> Iterator[psycopg.Connection]:
         yield prepare(connection)
 
 
-def hook_of(exchange: Exchange, **settings: Any) -> BinanceHook:
-    quick = {"request_interval": 0.0, "burst_pause": 0.0}
-    return BinanceHook.from_url(exchange.url, sleep=lambda seconds: None, **(quick | settings))
-
-
-def load(conn: psycopg.Connection, exchange: Exchange, **params: Any) -> list[LaneReport]:
-    """What klines_initial_load does with these params."""
-    hook = hook_of(exchange)
-    clock = ExchangeClock.read(hook)
-    request = validate_load_request(params, clock=clock.now())
-    scope = load_scope(hook, conn, request)
-    loader = LaneLoader(conn, hook, clock, "klines_initial_load", RUN, request.source)
-    series = incomplete(conn, plan_series(fetch_listings(conn), scope), clock.now())
-    reports = [loader.load(lane) for lane in plan_lanes(series)]
-    quality.measure(
-        conn, symbols=list(scope.symbols), timeframes=list(scope.timeframes), window=scope.window, clock=clock.now()
-    )
-    return reports
-
-
-def rows(conn: psycopg.Connection, statement: str) -> list[tuple[Any, ...]]:
-    return conn.execute(statement.encode()).fetchall()
-
-
-def fingerprint(conn: psycopg.Connection) -> list[tuple[Any, ...]]:
-    return rows(
-        conn,
-        """SELECT symbol, timeframe, count(*), md5(string_agg(market_data::text, '|' ORDER BY timestamp))
-        FROM market_data GROUP BY 1, 2 ORDER BY 1, 2""",
-    )
-
-
 YEAR = {"symbols": ["BTC", "ETH"], "start": "2020-01-01", "end": "2020-12-31"}
 
 
 def test_a_year_comes_from_the_archive_with_exactly_the_outages_missing(
     conn: psycopg.Connection, exchange: Exchange
 ) -> None:
-    reports = load(conn, exchange, **YEAR)
+    reports = load(conn, exchange.url, **YEAR)
     assert [report.name for report in reports] == ["BTC, ETH 1d", "BTC, ETH 1h"]
     missing = 17  # BINANCE.md section 4, with 2020-12-21 14:00, which the archive has
     assert [report.counts.inserted for report in reports] == [2 * 366, 2 * (366 * 24 - missing)]
@@ -88,10 +53,10 @@ def test_a_year_comes_from_the_archive_with_exactly_the_outages_missing(
 
 
 def test_a_second_run_transfers_nothing_and_rewrites_nothing(conn: psycopg.Connection, exchange: Exchange) -> None:
-    load(conn, exchange, **YEAR)
+    load(conn, exchange.url, **YEAR)
     before = rows(conn, "SELECT tableoid, ctid, xmin, symbol, timestamp FROM market_data ORDER BY 1, 2")
     exchange.forget_requests()
-    reports = load(conn, exchange, **YEAR)
+    reports = load(conn, exchange.url, **YEAR)
     assert reports == []
     assert rows(conn, "SELECT tableoid, ctid, xmin, symbol, timestamp FROM market_data ORDER BY 1, 2") == before
     assert exchange.count(interval="1h") == 0
@@ -101,26 +66,26 @@ def test_archive_and_rest_give_the_same_rows(
     conn: psycopg.Connection, exchange: Exchange, postgres_server: Any
 ) -> None:
     params = {"symbols": ["SOL"], "timeframes": ["1h"], "start": "2024-11-15", "end": "2025-02-10"}
-    load(conn, exchange, **params, source="archive")
+    load(conn, exchange.url, **params, source="archive")
     with psycopg.connect(postgres_server.dsn(postgres_server.create())) as other:
         prepare(other)
-        load(other, exchange, **params, source="rest")
+        load(other, exchange.url, **params, source="rest")
         assert fingerprint(other) == fingerprint(conn)
 
 
 def test_rows_deleted_by_hand_are_brought_back_as_they_were(conn: psycopg.Connection, exchange: Exchange) -> None:
     params = {"symbols": ["BTC"], "timeframes": ["1h"], "start": "2021-01-01", "end": "2021-12-31"}
-    load(conn, exchange, **params)
+    load(conn, exchange.url, **params)
     before = fingerprint(conn)
     conn.execute(b"DELETE FROM market_data WHERE timestamp BETWEEN '2021-05-03 04:00+00' AND '2021-05-20 11:00+00'")
     exchange.forget_requests()
-    (report,) = load(conn, exchange, **params)
+    (report,) = load(conn, exchange.url, **params)
     assert report.counts.inserted == 416
     assert fingerprint(conn) == before
 
 
 def test_only_closed_candles_are_stored(conn: psycopg.Connection, exchange: Exchange) -> None:
-    load(conn, exchange, symbols=["BTC"], start="2026-01-10", end="2026-01-15")
+    load(conn, exchange.url, symbols=["BTC"], start="2026-01-10", end="2026-01-15")
     now = utc(2026, 1, 15, 0, 30)
     assert rows(conn, "SELECT timeframe, max(timestamp) FROM market_data GROUP BY 1 ORDER BY 1") == [
         ("1d", utc(2026, 1, 14)),
@@ -128,7 +93,7 @@ def test_only_closed_candles_are_stored(conn: psycopg.Connection, exchange: Exch
     ]
     assert rows(conn, "SELECT count(*) FROM data_gap WHERE resolved_at IS NULL") == [(0,)]
     exchange.set_clock(now + timedelta(hours=2))
-    load(conn, exchange, symbols=["BTC"], start="2026-01-10", end="2026-01-15")
+    load(conn, exchange.url, symbols=["BTC"], start="2026-01-10", end="2026-01-15")
     assert rows(conn, "SELECT max(timestamp) FROM market_data WHERE timeframe = '1h'") == [(utc(2026, 1, 15, 1),)]
 
 
@@ -139,7 +104,7 @@ def test_a_window_that_cannot_be_had_fails_alone_and_the_next_run_brings_it(
     exchange.fault("status", status=503, kind="archive", path="-2024-")
     exchange.fault("status", status=503, kind="klines", interval="1h")
     with pytest.raises(LoadError, match="BTC 1h: 1 of 3 windows failed, clear the task") as failure:
-        load(conn, exchange, **params)
+        load(conn, exchange.url, **params)
     assert "[2024-01-01 00:00, 2025-01-01 00:00)" in str(failure.value)
     assert rows(conn, "SELECT window_start, rows_inserted FROM data_sync_log WHERE status = 'failed'") == [
         (utc(2024, 1, 1), 0)
@@ -149,20 +114,20 @@ def test_a_window_that_cannot_be_had_fails_alone_and_the_next_run_brings_it(
         (2025, 90 * 24),
     ]
     exchange.clear_faults()
-    (report,) = load(conn, exchange, **params)
+    (report,) = load(conn, exchange.url, **params)
     assert (report.windows, report.counts.inserted) == (1, 366 * 24)
     with_faults = fingerprint(conn)
     conn.execute(b"TRUNCATE market_data, data_gap, historical_data_range")
-    load(conn, exchange, **params)
+    load(conn, exchange.url, **params)
     assert fingerprint(conn) == with_faults
 
 
 def test_a_revised_candle_is_updated_and_remembered(conn: psycopg.Connection, exchange: Exchange) -> None:
     params = {"symbols": ["ETH"], "timeframes": ["1h"], "start": "2025-12-01", "end": "2025-12-31", "source": "rest"}
-    load(conn, exchange, **params)
+    load(conn, exchange.url, **params)
     exchange.revise("ETHUSDT", "2025-12-11T08:00:00Z", volume_percent=131)
     conn.execute(b"DELETE FROM market_data WHERE timestamp = '2025-12-11 07:00+00'")
-    hook = hook_of(exchange)
+    hook = hook_of(exchange.url)
     scope = load_scope(hook, conn, validate_load_request(params, clock=utc(2026, 1, 15)))
     loader = LaneLoader(conn, hook, ExchangeClock.read(hook), "klines_initial_load", RUN, "rest", refresh=True)
     (report,) = [loader.load(lane) for lane in plan_lanes(plan_series(fetch_listings(conn), scope))]
@@ -179,7 +144,7 @@ def test_a_revised_candle_is_updated_and_remembered(conn: psycopg.Connection, ex
 def test_what_the_next_window_would_only_run_into_again_stops_the_lane(
     conn: psycopg.Connection, exchange: Exchange, fault: dict[str, Any], error: type[Exception]
 ) -> None:
-    hook = hook_of(exchange)
+    hook = hook_of(exchange.url)
     scope = load_scope(
         hook, conn, validate_load_request({"symbols": ["BTC"], "end": "2022-12-31"}, clock=utc(2026, 1, 1))
     )

@@ -1,0 +1,74 @@
+"""What klines_initial_load does, without Airflow; `python -m tests.load.driver JSON` does it as a process."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from binance_plugin.hook import BinanceHook
+from include.klines import quality
+from include.klines.clock import ExchangeClock
+from include.klines.database import prepare
+from include.klines.lanes import plan_lanes
+from include.klines.loading import LaneLoader, LaneReport
+from include.klines.params import validate_load_request
+from include.klines.planning import incomplete, load_scope, plan_series
+from include.klines.selection import fetch_listings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RUN = "manual__test"
+
+
+def never_wait(seconds: float) -> None:
+    """A retry's pause, without the pause."""
+
+
+def hook_of(url: str, sleep: Callable[[float], None] = never_wait) -> BinanceHook:
+    return BinanceHook.from_url(url, sleep=sleep, request_interval=0.0, burst_pause=0.0)
+
+
+def load(
+    conn: psycopg.Connection,
+    url: str,
+    *,
+    refresh: bool = False,
+    sleep: Callable[[float], None] = never_wait,
+    **params: Any,
+) -> list[LaneReport]:
+    """What klines_initial_load does with these params."""
+    hook = hook_of(url, sleep)
+    clock = ExchangeClock.read(hook)
+    request = validate_load_request(params, clock=clock.now())
+    scope = load_scope(hook, conn, request)
+    loader = LaneLoader(conn, hook, clock, "klines_initial_load", RUN, request.source, refresh)
+    series = plan_series(fetch_listings(conn), scope)
+    if not refresh:
+        series = incomplete(conn, series, clock.now())
+    reports = [loader.load(lane) for lane in plan_lanes(series)]
+    quality.measure(
+        conn, symbols=list(scope.symbols), timeframes=list(scope.timeframes), window=scope.window, clock=clock.now()
+    )
+    return reports
+
+
+def rows(conn: psycopg.Connection, statement: str) -> list[tuple[Any, ...]]:
+    return conn.execute(statement.encode()).fetchall()
+
+
+def fingerprint(conn: psycopg.Connection) -> list[tuple[Any, ...]]:
+    return rows(
+        conn,
+        """SELECT symbol, timeframe, count(*), md5(string_agg(market_data::text, '|' ORDER BY timestamp))
+        FROM market_data GROUP BY 1, 2 ORDER BY 1, 2""",
+    )
+
+
+if __name__ == "__main__":
+    order = json.loads(sys.argv[1])
+    with psycopg.connect(order["dsn"]) as connection:
+        load(prepare(connection), order["url"], **order["params"])

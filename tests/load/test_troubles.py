@@ -1,0 +1,166 @@
+"""What goes wrong in the middle of a load, and the same rows afterwards as if nothing had."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from include.klines import staging
+from include.klines.database import prepare
+from include.klines.migrate import migrate
+from include.klines.settings import ROOT
+from include.local.postgres import FAST_AND_UNSAFE, PostgresServer
+from tests.load.driver import fingerprint, load, never_wait, rows
+from tests.polling import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from include.klines.candles import Candles
+    from tests.exchange import Exchange
+
+MONTHS = {"symbols": ["BTC"], "timeframes": ["1h"], "start": "2023-06-01", "end": "2025-02-28"}
+
+
+@pytest.fixture
+def own_server() -> Iterator[PostgresServer]:
+    """A server that a test may kill; it survives a crash of its process, though not of the machine."""
+    with tempfile.TemporaryDirectory(prefix="klines-crash-", dir="/var/tmp") as folder:
+        Path(folder).chmod(0o711)
+        server = PostgresServer(Path(folder) / "postgres", "secret", settings=FAST_AND_UNSAFE)
+        server.start()
+        with psycopg.connect(server.dsn("postgres"), autocommit=True) as conn:
+            migrate(conn)
+        yield server
+        server.stop("immediate")
+
+
+@pytest.fixture
+def undisturbed(market_dsn: str, exchange: Exchange) -> list[tuple[Any, ...]]:
+    """The fingerprint of the same load without any trouble."""
+    with psycopg.connect(market_dsn) as conn:
+        load(prepare(conn), exchange.url, **MONTHS)
+        return fingerprint(conn)
+
+
+def test_a_crash_of_postgres_between_staging_and_upsert_fails_the_lane_and_the_next_run_loads_it(
+    own_server: PostgresServer,
+    exchange: Exchange,
+    undisturbed: list[tuple[Any, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = staging.copy_to_staging
+
+    def crash(conn: psycopg.Connection, candles: Candles) -> None:
+        whole(conn, candles)
+        os.kill(own_server.pid() or 0, signal.SIGQUIT)  # immediate: what was not committed is lost
+
+    with psycopg.connect(own_server.dsn("postgres")) as conn:
+        prepare(conn)
+        load(conn, exchange.url, **MONTHS | {"start": "2024-06-01", "end": "2024-06-30"})
+        monkeypatch.setattr(staging, "copy_to_staging", crash)
+        with pytest.raises(psycopg.OperationalError):
+            load(conn, exchange.url, refresh=True, **MONTHS | {"start": "2024-01-01"})
+    monkeypatch.undo()
+    own_server.start()
+    with psycopg.connect(own_server.dsn("postgres")) as conn:
+        prepare(conn)
+        assert rows(conn, "SELECT count(*) FROM market_data") == [(720,)]
+        assert rows(conn, "SELECT DISTINCT rows_inserted FROM data_sync_log WHERE status = 'success'") == [(720,)]
+        load(conn, exchange.url, **MONTHS)
+        assert fingerprint(conn) == undisturbed
+        assert rows(conn, "SELECT total_records, is_complete FROM historical_data_range") == [(undisturbed[0][2], True)]
+
+
+def test_a_worker_killed_in_the_middle_of_a_lane_leaves_whole_windows_and_the_next_run_the_rest(
+    market_dsn: str, postgres_server: Any, market_template: str, exchange: Exchange, undisturbed: list[tuple[Any, ...]]
+) -> None:
+    name = postgres_server.create(template=market_template)
+    dsn = postgres_server.dsn(name)
+    exchange.fault("slow", seconds=1, kind="archive", path="-2024-0[2-9]")
+    order = json.dumps({"dsn": dsn, "url": exchange.url, "params": MONTHS})
+    with (
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.load.driver", order],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as worker,
+        psycopg.connect(dsn) as conn,
+    ):
+        prepare(conn)
+        wait_until(lambda: rows(conn, "SELECT count(*) FROM data_sync_log") == [(1,)], "the first window")
+        worker.kill()
+        worker.wait()
+        assert rows(conn, "SELECT min(timestamp)::date::text, max(timestamp)::date::text FROM market_data") == [
+            ("2023-06-01", "2023-12-31")
+        ]
+        exchange.clear_faults()
+        load(conn, exchange.url, **MONTHS)
+        assert fingerprint(conn) == undisturbed
+        assert rows(conn, "SELECT sum(rows_inserted)::bigint FROM data_sync_log") == [(undisturbed[0][2],)]
+    postgres_server.drop(name)
+
+
+def test_two_loads_of_the_same_windows_at_once_end_like_one(
+    postgres_server: Any, market_template: str, exchange: Exchange, undisturbed: list[tuple[Any, ...]]
+) -> None:
+    name = postgres_server.create(template=market_template)
+
+    def work(_: int) -> None:
+        with psycopg.connect(postgres_server.dsn(name)) as conn:
+            load(prepare(conn), exchange.url, **MONTHS)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, range(2)))
+    with psycopg.connect(postgres_server.dsn(name)) as conn:
+        assert fingerprint(conn) == undisturbed
+        assert rows(conn, "SELECT total_records FROM historical_data_range") == [(undisturbed[0][2],)]
+        assert rows(conn, "SELECT count(*) FROM market_data_revision") == [(0,)]
+    postgres_server.drop(name)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"action": "status", "status": 503, "kind": "archive", "times": 6},
+        {"action": "reset", "kind": "any", "times": 3},
+        {"action": "cut", "kind": "archive", "times": 3},
+        {"action": "cut_zip", "path": "-2024-0"},
+        {"action": "corrupt", "path": "-2024-0"},
+        {"action": "wrong_checksum", "path": "-2024-0"},
+        {"action": "missing", "path": "monthly.*-2024-"},
+        {"action": "limit", "retry_after": 1, "times": 2},
+        {"action": "forbidden", "kind": "archive", "path": "-2024-05"},
+    ],
+    ids=lambda trouble: trouble["action"],
+)
+def test_trouble_on_the_way_changes_no_row(
+    postgres_server: Any,
+    market_template: str,
+    exchange: Exchange,
+    undisturbed: list[tuple[Any, ...]],
+    trouble: dict[str, Any],
+) -> None:
+    name = postgres_server.create(template=market_template)
+    exchange.fault(**trouble)
+    with psycopg.connect(postgres_server.dsn(name)) as conn:
+        prepare(conn)
+        pause = time.sleep if trouble["action"] == "limit" else never_wait
+        load(conn, exchange.url, sleep=pause, **MONTHS)
+        assert fingerprint(conn) == undisturbed
+        assert rows(conn, "SELECT min(adjusted_completeness_percentage) FROM data_quality") == [(100.0,)]
+        assert rows(conn, "SELECT DISTINCT status FROM data_sync_log") == [("success",)]
+    postgres_server.drop(name)
