@@ -93,3 +93,15 @@ def test_duckdb_and_polars_scan_the_exported_parquet(
     assert counted == {"duckdb": rows, "polars": rows}
     file = pyarrow.parquet.read_schema(tools.folder / "lake/timeframe=1h/symbol=BTC/year=2024/candles.parquet")
     assert json.loads(file.metadata[b"klines"])["fingerprint"] == expected["BTC"].attrs["fingerprint"]
+
+
+def test_a_frame_becomes_a_polars_frame(tools: Tools, candles: dict[str, pd.DataFrame]) -> None:
+    code = """
+from include.klines.reader import load_ohlcv, to_polars
+frame = to_polars(load_ohlcv("ETH", "1h", "2023-12-01", "2024-03-01"))
+print(frame.shape, frame.columns[0], frame.schema["timestamp"].time_zone, frame["close"].sum())
+"""
+    said = tools.run("-c", code).split()
+
+    assert said[:4] == ["(2184,", "6)", "timestamp", "UTC"]
+    assert float(said[4]) == pytest.approx(candles["ETH"]["close"].sum())
