@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from tests.sql.stored import delete, explain, grid, list_symbol, made_up, store
+from tests.sql.stored import RECORDINGS, delete, explain, grid, list_symbol, made_up, recording, store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +23,12 @@ ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 READER = ROOT / "include" / "klines" / "reader"
 FOLDER = ROOT / ".venv" / "tools"
+OUTAGES = (
+    ("2021-02-11 04:00", "2021-02-11 05:00"),
+    ("2021-03-06 02:00", "2021-03-06 03:00"),
+    ("2021-04-20 02:00", "2021-04-20 04:00"),
+    ("2021-04-25 05:00", "2021-04-25 08:00"),
+)
 
 
 @dataclass(frozen=True)
@@ -81,12 +87,17 @@ def tools(environment: Path, tmp_path: Path, postgres_server: Any, market_dsn: s
 
 @pytest.fixture
 def candles(market_conn: psycopg.Connection) -> dict[str, pd.DataFrame]:
-    """Three months of BTC and ETH 1h; BTC has an outage of two hours on 2024-02-28."""
-    frames = {symbol: made_up(grid("2023-12-01", "2024-03-01"), seed) for seed, symbol in enumerate(("BTC", "ETH"), 1)}
-    for symbol, frame in frames.items():
-        store(market_conn, symbol, "1h", frame)
+    """Three months of BTC and ETH 1h with their four outages: recorded ones, made up where there is no recording."""
+    whole = grid("2021-02-01", "2021-05-01")
+    frames = {}
+    for seed, symbol in enumerate(("BTC", "ETH"), 1):
+        recorded = (RECORDINGS / f"{symbol}USDT-1h.csv.gz").exists()
+        frame = recording(f"{symbol}USDT-1h.csv.gz") if recorded else made_up(whole, seed)
+        frames[symbol] = frame[frame.index.isin(whole)]
+        store(market_conn, symbol, "1h", frames[symbol])
         list_symbol(market_conn, symbol, "2017-08-17 04:00")
-    delete(market_conn, "BTC", "1h", "2024-02-28 05:00", "2024-02-28 07:00")
-    explain(market_conn, "BTC", "1h", "2024-02-28 05:00", "2024-02-28 07:00", "exchange_outage")
+        for start, end in OUTAGES:
+            delete(market_conn, symbol, "1h", start, end)
+            explain(market_conn, symbol, "1h", start, end, "exchange_outage")
     market_conn.commit()
     return frames
