@@ -67,10 +67,13 @@ def run(rounds: int) -> list[Row]:
     with machine.postgres() as server, tempfile.TemporaryDirectory() as folder:
         dsn = machine.fresh_database(server)
         _fill(dsn)
-        ours = _time(lambda: load_ohlcv("BTC", *SPAN, dsn=dsn), rounds)
-        plain = _time(lambda: _read_sql(dsn), rounds)
-        rows = _time(lambda: _read_rows(dsn), rounds)
-        jesse = _time(lambda: _jesse(dsn), rounds)
+        ours, plain, rows, jesse = _side_by_side(
+            rounds,
+            lambda: load_ohlcv("BTC", *SPAN, dsn=dsn),
+            lambda: _read_sql(dsn),
+            lambda: _read_rows(dsn),
+            lambda: _jesse(dsn),
+        )
         (feather,) = export_freqtrade(["BTC"], *SPAN, folder, dsn=dsn)
         panel = _time(lambda: load_panel(PANEL, *YEAR, dsn=dsn), rounds)
         digest = _time(lambda: fingerprint("BTC", *YEAR, dsn=dsn), rounds)
@@ -115,14 +118,21 @@ def _fill(dsn: str) -> None:
         conn.execute("VACUUM ANALYZE")
 
 
-def _time(work: Callable[[], Any], rounds: int) -> list[float]:
-    work()
-    seconds = []
-    for _ in range(rounds):
-        started = time.perf_counter()
+def _side_by_side(rounds: int, *works: Callable[[], Any]) -> list[list[float]]:
+    """Milliseconds of each work in each round; all works of a round run one after the other, so that noise hits all."""
+    for work in works:
         work()
-        seconds.append(1000 * (time.perf_counter() - started))
-    return seconds
+    found: list[list[float]] = [[] for _ in works]
+    for _ in range(rounds):
+        for work, milliseconds in zip(works, found, strict=True):
+            started = time.perf_counter()
+            work()
+            milliseconds.append(1000 * (time.perf_counter() - started))
+    return found
+
+
+def _time(work: Callable[[], Any], rounds: int) -> list[float]:
+    return _side_by_side(rounds, work)[0]
 
 
 def _read_sql(dsn: str) -> pd.DataFrame:
