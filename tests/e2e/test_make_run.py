@@ -25,6 +25,7 @@ from tests.polling import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PATIENCE = 150
 ONE_YEAR = ("SYMBOLS=BTC", "TIMEFRAMES=1d", "START=2020-01-01", "END=2020-12-31")
 
 
@@ -45,15 +46,22 @@ class Machine:
         return own | {STATE_VARIABLE: str(self.state.folder), "TZ": "America/St_Johns", "LC_ALL": "C"}
 
     def do(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        with subprocess.Popen(
             [*self.command, *words],
             cwd=ROOT,
             env=self.environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-            timeout=240,
-            check=False,
-        )
+        ) as process:
+            try:
+                output, _ = process.communicate(timeout=PATIENCE)
+            except subprocess.TimeoutExpired:
+                logs = {name: Processes(self.state).tail(name, 40) for name in ("scheduler", "dag-processor")}
+                process.kill()
+                output, _ = process.communicate()
+                pytest.fail(f"{words} took longer than {PATIENCE} s:\n{output}\n{logs}")
+        return subprocess.CompletedProcess(process.args, process.returncode, output, "")
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return self.do("run", "EXCHANGE=simulated", *words)
@@ -100,7 +108,7 @@ def first(machine: Machine) -> subprocess.CompletedProcess[str]:
 
 
 def said(done: subprocess.CompletedProcess[str]) -> str:
-    return f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return f"exit code {done.returncode}\n{done.stdout}"
 
 
 def test_a_bad_word_gets_one_sentence_before_anything_starts(machine: Machine) -> None:
