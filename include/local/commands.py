@@ -18,6 +18,7 @@ from include.local.airflow_api import AirflowApi
 from include.local.airflow_home import SIMULATED_BANNER
 from include.local.load_run import DAG_ID, RUN_PREFIX, LoadRun
 from include.local.runtime import RECORD, Running, Runtime
+from include.local.stall import StallWatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +95,9 @@ def _load(runtime: Runtime, running: Running, request: RunRequest, console: Cons
         console.print("an interrupted load was found: this one goes on where it stopped")
     with psycopg.connect(running.market, autocommit=True) as conn:
         load = LoadRun.trigger(running.api, conn, request.params)
-        last = progress.follow(load, console, prefix, lambda: runtime.processes.check(components.AIRFLOW))
+        last = progress.follow(
+            load, console, prefix, StallWatch(runtime.processes, running.api, running.environment, runtime.say)
+        )
         scope = load.scope()
         if scope:
             window = Window(datetime.fromisoformat(scope["start"]), datetime.fromisoformat(scope["end"]))
@@ -103,10 +106,10 @@ def _load(runtime: Runtime, running: Running, request: RunRequest, console: Cons
             if rows and last.state == "success":
                 best = next((row for row in rows if (row.symbol, row.timeframe) == ("BTC", "1h")), rows[0])
                 report.show_first_rows(console, running.market, best)
-        report.show_changes(console, last)
+            report.show_changes(console, last)
         failures = load.failures() if last.state != "success" else []
     if last.state != "success":
-        report.show_failures(console, failures)
+        report.show_failures(console, failures, loaded=scope is not None)
     _show_addresses(runtime.state, running.api, console, running.new_password)
     return 0 if last.state == "success" and not last.lanes_failed else 1
 

@@ -24,8 +24,11 @@ RUN_PREFIX = "make_run__"
 PLAN_TASK = "make_lanes"
 SCOPE_TASK = "choose_scope"
 LANE_TASK = "load_lane"
+CLOSING_TASK = "publish_summary"  # it fails because others did
+MOST_FAILURES = 60
 FINISHED = ("success", "failed", "upstream_failed", "skipped", "removed")
 RUNNING_STATES = {"running": "", "up_for_retry": " (failed, to be tried again)"}
+BUSY = ("running", "up_for_retry", "up_for_reschedule", "deferred", "restarting")
 TROUBLED = ("up_for_retry", "failed")
 OVER = ("success", "failed")
 
@@ -40,7 +43,10 @@ class Failure:
 
 @dataclass
 class Snapshot:
-    """Where the run stands. Candles `expected` is an upper bound: what is stored already is not transferred again."""
+    """Where the run stands. Candles `expected` is an upper bound: what is stored already is not transferred again.
+
+    `idle`: the run is on, but none of its tasks runs or waits for another try.
+    """
 
     state: str = "queued"
     step: str = ""
@@ -57,6 +63,7 @@ class Snapshot:
     unchanged: int = 0
     rejected: int = 0
     requests: int = 0
+    idle: bool = False
     failures: list[Failure] = field(default_factory=list)
 
 
@@ -94,6 +101,7 @@ class LoadRun:
             if task["state"] in RUNNING_STATES and task["task_id"] != LANE_TASK
         )
         sizes = self._lane_sizes() if lanes else {}
+        found.idle = found.state == "running" and not any(task["state"] in BUSY for task in instances)
         found.lanes = len(lanes)
         found.lanes_done = states["success"]
         found.lanes_failed = states["failed"] + states["upstream_failed"]
@@ -118,7 +126,8 @@ class LoadRun:
             for task in sorted(failed, key=lambda task: (task["end_date"] or "", task["map_index"]))
             if not (task["task_id"] == LANE_TASK and any(_lane_name(task) in name for name in named))
         ]
-        return windows + tasks[:20]
+        causes = [failure for failure in windows + tasks if failure.what != CLOSING_TASK]
+        return (causes or tasks)[:MOST_FAILURES]
 
     def scope(self) -> dict[str, Any] | None:
         """Symbols, timeframes, start and end that the run settled on; None where it did not come so far."""
@@ -136,7 +145,8 @@ class LoadRun:
         self._told.update(new)
         for task in instances:
             tried = (task["task_id"], task["map_index"], task["try_number"])
-            if task["state"] in TROUBLED and task["task_id"] != LANE_TASK and tried not in self._tries_told:
+            told = task["task_id"] in (LANE_TASK, CLOSING_TASK) or tried in self._tries_told
+            if task["state"] in TROUBLED and not told:
                 self._tries_told.add(tried)
                 new.append(Failure(_task_name(task), self._reason(task)))
         return new

@@ -104,21 +104,22 @@ class Processes:
         except OSError:
             return "(no log)"
 
-    def ours(self, keep: str | None = None) -> list[psutil.Process]:
+    def ours(self, keep: str | None = None, only: str | None = None) -> list[psutil.Process]:
         """Every process of this runtime, components and what they started, but for the component `keep`."""
-        return [process for process in psutil.process_iter() if self._is_ours(process, keep)]
+        return [process for process in psutil.process_iter() if self._is_ours(process, keep, only)]
 
-    def stop(self, seconds: float = 6, *, keep: str | None = None) -> int:
-        """End every process of this runtime but `keep`: politely, then by force. Returns how many there were."""
-        found = self.ours(keep)
+    def stop(self, seconds: float = 6, *, keep: str | None = None, only: str | None = None) -> int:
+        """End every process of this runtime (but `keep`, or `only` that): politely, then by force. Returns how many."""
+        found = self.ours(keep, only)
         _signal(found, signal.SIGTERM)
         psutil.wait_procs(found, timeout=seconds, callback=self._reap)
-        while left := self.ours(keep):  # also what was started meanwhile
+        while left := self.ours(keep, only):  # also what was started meanwhile
             _signal(left, signal.SIGKILL)
             psutil.wait_procs(left, timeout=5, callback=self._reap)
-        for name in self._children.keys() - {keep}:
+        for name in [name for name in self._children if name != keep and only in (None, name)]:
             self._children.pop(name).wait()
-        self.state.write(RECORD, {name: entry for name, entry in self.state.read(RECORD).items() if name == keep})
+        record = self.state.read(RECORD)
+        self.state.write(RECORD, {name: record[name] for name in record if name == keep or only not in (None, name)})
         return len(found)
 
     def _reap(self, process: psutil.Process) -> None:
@@ -126,12 +127,14 @@ class Processes:
             if child.pid == process.pid:
                 child.poll()
 
-    def _is_ours(self, process: psutil.Process, keep: str | None) -> bool:
+    def _is_ours(self, process: psutil.Process, keep: str | None, only: str | None) -> bool:
         if process.pid == os.getpid():
             return False
         try:
             environment = process.environ()
-            marked = environment.get(MARKER) == self._id and (keep is None or environment.get(COMPONENT) != keep)
+            component = environment.get(COMPONENT)
+            chosen = (keep is None or component != keep) and only in (None, component)
+            marked = environment.get(MARKER) == self._id and chosen
             return marked and process.status() != psutil.STATUS_ZOMBIE
         except (psutil.Error, OSError):
             return False  # another user's process, or gone

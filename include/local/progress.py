@@ -65,7 +65,7 @@ def describe(snapshot: Snapshot, rate: float, left: float | None) -> str:
     return ", ".join(words)
 
 
-def follow(run: LoadRun, console: Console, prefix: str, check: Callable[[], None]) -> Snapshot:
+def follow(run: LoadRun, console: Console, prefix: str, check: Callable[[Snapshot], None]) -> Snapshot:
     """Show the run until it is over and return its last snapshot. `check` is called in between and may raise."""
     from include.local.load_run import OVER
 
@@ -89,7 +89,7 @@ def follow(run: LoadRun, console: Console, prefix: str, check: Callable[[], None
                 last_line, last_shown = line, time.monotonic()
             if over:
                 return snapshot
-            check()
+            check(snapshot)
             run.wait(1.0 if snapshot.lanes <= MANY_LANES else 3.0)
 
 

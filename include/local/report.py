@@ -52,14 +52,17 @@ def show_changes(console: Console, snapshot: Snapshot) -> None:
     )
 
 
-def show_failures(console: Console, failures: Sequence[Failure]) -> None:
-    """The windows and tasks that failed, each with its reason."""
-    console.print(f"[red]The load failed, {len(failures)} times:[/red]")
+def show_failures(console: Console, failures: Sequence[Failure], *, loaded: bool) -> None:
+    """The windows and tasks that failed, each with its reason; `loaded` says whether anything else was loaded."""
+    console.print("[red]The load failed:[/red]")
     for failure in failures[:MOST_ROWS]:
         console.print(f"  {escape(failure.what)}: {escape(failure.reason)}", soft_wrap=True)
     if len(failures) > MOST_ROWS:
         console.print(f"  … and {len(failures) - MOST_ROWS} more: see data_sync_log")
-    console.print("The other lanes are loaded; `make run` with the same words tries again what is missing.")
+    if loaded:
+        console.print("The other lanes are loaded; `make run` with the same words tries again what is missing.")
+    else:
+        console.print("Nothing was loaded.")
 
 
 def show_first_rows(console: Console, market: str, row: SeriesCoverage) -> None:

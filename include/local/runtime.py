@@ -25,12 +25,12 @@ RECORD = "runtime"
 
 @dataclass(frozen=True)
 class Running:
-    """The system while it is up. `market` is a libpq address; `warm` says that Airflow was up already."""
+    """The system while it is up. `market` is a libpq address, `environment` that of its components."""
 
     api: AirflowApi
     exchange: ExchangeChoice
     market: str
-    warm: bool
+    environment: dict[str, str]
     new_password: str | None
 
 
@@ -80,7 +80,7 @@ class Runtime:
             self.say(note)
         components.start_airflow(self.processes, environment)
         components.wait_for_dag(self.processes, api, dag_id, None if warm else started_at)
-        return Running(api, exchange, stores.market, warm, password if is_new else None)
+        return Running(api, exchange, stores.market, environment, password if is_new else None)
 
     def is_up(self) -> bool:
         """Whether all of Airflow's components run."""

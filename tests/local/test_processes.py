@@ -3,20 +3,24 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import psutil
 import pytest
 
-from include.local import lock
+from include.local import components, lock
 from include.local.errors import LocalRunError
+from include.local.load_run import Snapshot
 from include.local.processes import Processes
+from include.local.stall import StallWatch
 from include.local.state import State
 from tests.polling import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from include.local.airflow_api import AirflowApi
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
 # Starts a child in a session of its own, as task runners do, and ignores SIGTERM.
@@ -123,3 +127,29 @@ def test_the_second_one_says_that_the_first_is_running_and_a_kill_frees_the_lock
     assert not psutil.pid_exists(holder.pid)
     with lock.hold(path, "run"):
         pass
+
+
+class IdleAirflow:
+    """Answers for an api-server on which no task runs."""
+
+    def get(self, path: str, **query: object) -> dict[str, int]:
+        return {"total_entries": 0}
+
+
+def test_a_scheduler_that_starts_nothing_for_a_minute_is_started_anew(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(components, "AIRFLOW", {"scheduler": []})
+    started: list[tuple[str, ...]] = []
+    monkeypatch.setattr(components, "start_airflow", lambda _processes, _environment, names: started.append(names))
+    now, said = [0.0], list[str]()
+    processes.start("scheduler", SLEEPER, os.environ)
+    watch = StallWatch(processes, cast("AirflowApi", IdleAirflow()), {}, said.append, lambda: now[0])
+    for now[0], idle in ((0.0, True), (30.0, False), (40.0, True), (99.0, True)):
+        watch(Snapshot("running", idle=idle))
+    assert not started
+    now[0] = 100.0
+    watch(Snapshot("running", idle=True))
+    assert started == [("scheduler",)]
+    assert "starting the scheduler anew" in said[0]
+    assert processes.find("scheduler") is None

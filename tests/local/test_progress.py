@@ -79,7 +79,7 @@ def test_a_series_complete_but_for_outages_is_complete_when_adjusted() -> None:
 
 def test_failures_are_listed_with_their_reasons() -> None:
     console = Console(file=io.StringIO(), width=160)
-    report.show_failures(console, [Failure("BTC 1h, 2020-01-01 to 2021-01-01", "503 [from the archive]")])
+    report.show_failures(console, [Failure("BTC 1h, 2020-01-01 to 2021-01-01", "503 [from the archive]")], loaded=True)
     assert "BTC 1h, 2020-01-01 to 2021-01-01: 503 [from the archive]" in console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
 
 
