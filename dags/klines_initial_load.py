@@ -32,6 +32,7 @@ MARKET_DATA = Asset("market_data")
 @dag(
     schedule=None,
     max_active_runs=2,
+    is_paused_upon_creation=False,
     default_args=DEFAULT_ARGS,
     dag_display_name="Klines: initial load",
     tags=["klines", "load"],

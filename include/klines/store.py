@@ -122,6 +122,8 @@ def store_window(
             first, last = fetched.candles.first_open, fetched.candles.last_open
             reach = {"first_timestamp": first, "last_timestamp": last, "inserted": counts.inserted}
             _run(conn, "load/record_range", binds | reach)
+        if counts.inserted or counts.revised:
+            _run(conn, "load/touch_fingerprints", binds)
         _record_origin(conn, fetched, binds | {"run_id": run.run_id})
         record_sync(conn, series, fetched, counts, run=run, clock=clock)
     return counts

@@ -73,7 +73,13 @@ def test_a_bad_symbol_is_refused_with_its_neighbour_before_any_lane_starts(
 ) -> None:
     refused = run(airflow, market_dsn, exchange, symbols=["BTCC"], start="2024-01-01", end="2024-01-02")
     assert refused.state == "failed"
-    assert refused.tasks["choose_scope"] == "failed"
+    assert refused.tasks == {
+        "choose_scope": "failed",
+        "make_lanes": "upstream_failed",
+        "load_lane": "upstream_failed",
+        "measure_quality": "upstream_failed",
+        "publish_summary": "upstream_failed",
+    }
     assert "BTCC" in refused.log
     assert "BTC" in refused.log.split("InvalidRequest", 1)[1][:400]
     assert counts(market_dsn) == {}
