@@ -10,9 +10,9 @@ import sys
 
 from psycopg.conninfo import make_conninfo
 
-from include.local.databases import READER
 from include.local.runtime import RECORD
 from include.local.state import State
+from include.server.cluster import READER
 
 
 def address(state: State) -> str | None:

@@ -20,15 +20,13 @@ from include.klines.migrate import migrate
 from include.local.errors import LocalRunError
 from include.local.postgres import PostgresServer
 from include.local.postgres_folder import postgres_folder
+from include.server import cluster
+from include.server.cluster import MARKET, METADATA, READER, WRITER
 
 if TYPE_CHECKING:
     from include.local.state import State
 
-MARKET = "market"
 SIMULATED = "market_sim"
-METADATA = "airflow"
-WRITER = "market_writer"
-READER = "backtester"
 
 
 @dataclass(frozen=True)
@@ -94,12 +92,7 @@ def _embedded(state: State, server: PostgresServer, market: str) -> Databases:
     secrets = state.secrets()
     passwords = {METADATA: secrets.airflow, WRITER: secrets.market_writer, READER: secrets.backtester}
     with psycopg.connect(server.dsn("postgres"), autocommit=True) as conn:
-        roles = {name for (name,) in conn.execute("SELECT rolname FROM pg_roles")}
-        for role in passwords.keys() - roles:
-            statement = compose.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
-            conn.execute(statement.format(compose.Identifier(role), compose.Literal(passwords[role])))
-        _create_database(conn, METADATA, METADATA)
-        _create_database(conn, market, WRITER)
+        cluster.prepare(conn, passwords, {METADATA: METADATA, market: WRITER})
     return Databases(
         market=make_conninfo(server.dsn(market, WRITER, secrets.market_writer)),
         metadata=make_conninfo(server.dsn(METADATA, METADATA, secrets.airflow)),
@@ -136,14 +129,11 @@ def _metadata_of_embedded(state: State) -> tuple[str, PostgresServer]:
     return embedded.metadata, server
 
 
-def _create_database(conn: psycopg.Connection, name: str, owner: str | None = None) -> None:
+def _create_database(conn: psycopg.Connection, name: str) -> None:
     found = conn.execute("SELECT FROM pg_database WHERE datname = %(name)s::text", {"name": name}).fetchone()
-    if found is not None:
-        return
-    statement = compose.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0").format(compose.Identifier(name))
-    if owner:
-        statement += compose.SQL(" OWNER {}").format(compose.Identifier(owner))
-    conn.execute(statement)
+    if found is None:
+        statement = compose.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0")
+        conn.execute(statement.format(compose.Identifier(name)))
 
 
 def _migrate(market: str) -> None:

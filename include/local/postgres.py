@@ -215,16 +215,27 @@ class PostgresServer:
         if package is None:
             raise LocalRunError(f"PostgreSQL runs as `nobody` here, who may not execute {binaries.folder}/postgres.")
         self._make_folder()
-        target = self.folder / "programs"
-        inner = binaries.folder.parent.relative_to(package)
-        shutil.copytree(package / inner, target / WHEEL_PACKAGE / inner, dirs_exist_ok=True)
+        inner = binaries.folder.relative_to(package)
+        facts = Path(binaries.program("postgres")).stat()
+        target = self.folder / f"programs-{binaries.major}-{facts.st_size}-{facts.st_mtime_ns}"
+        copied = Binaries(target / WHEEL_PACKAGE / inner, binaries.major, binaries.origin)
+        if not self._user.can_execute(copied.program("postgres")):
+            self._copy_programs(package, inner.parts[0], target)
+        return copied
+
+    def _copy_programs(self, package: Path, install: str, target: Path) -> None:
+        """Copy an installation and the libraries beside it, which it finds by its place; whole or not at all."""
+        partial = target.with_name(f"{target.name}.part")
+        for old in (partial, target):
+            shutil.rmtree(old, ignore_errors=True)
+        shutil.copytree(package / install, partial / WHEEL_PACKAGE / install)
         libraries = package.with_name(f"{WHEEL_PACKAGE}.libs")
         if libraries.is_dir():
-            shutil.copytree(libraries, target / libraries.name, dirs_exist_ok=True)
-        for folder, names, files in os.walk(target):
-            for name in [".", *names, *files]:
+            shutil.copytree(libraries, partial / libraries.name)
+        for folder, _, files in os.walk(partial):
+            for name in [".", *files]:
                 self._user.own(Path(folder) / name)
-        return Binaries(target / WHEEL_PACKAGE / inner / "bin", binaries.major, binaries.origin)
+        partial.rename(target)
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:

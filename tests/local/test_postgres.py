@@ -119,4 +119,7 @@ def test_programs_in_a_closed_folder_are_copied_for_the_user_that_runs_them(
     server = PostgresServer(folder / "postgres", PASSWORD, settings=FAST_AND_UNSAFE)
     server.start()
     assert server.binaries.folder.is_relative_to(server.folder)
-    server.stop("immediate")
+    later = PostgresServer(folder / "postgres", PASSWORD, settings=FAST_AND_UNSAFE)
+    assert later.binaries == server.binaries  # not copied again under a running server
+    later.stop("immediate")
+    assert server.pid() is None
