@@ -10,6 +10,7 @@ Each error is one sentence: what is wrong, where, and what to do.
     │   └── MalformedFile   it is no zip with one CSV of candles
     ├── LoadError           a window could not be loaded; nothing of it was stored
     │   └── WindowUnavailable  no rung of the ladder could be asked with success (include.klines.parts)
+    ├── IncompleteMonth     a month lacks candles that nobody explained
     └── MigrationError      the database's schema and include/sql/migrations do not fit
 """
 
@@ -48,6 +49,10 @@ class MalformedFile(RefusedFile):
 
 class LoadError(KlinesError):
     """A window could not be loaded. Nothing of it was stored."""
+
+
+class IncompleteMonth(KlinesError):
+    """A month that should be done lacks candles without an explanation; the sentence names each series."""
 
 
 class MigrationError(KlinesError):

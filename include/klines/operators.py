@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.sql.operators.sql import BaseSQLOperator
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowSkipException
 
 from include.klines.settings import BINANCE_CONN_ID, MARKET_CONN_ID
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context
+
+    from include.klines.loading import LaneLoader
 
 
 class LoadLaneOperator(BaseSQLOperator):
@@ -43,11 +45,10 @@ class LoadLaneOperator(BaseSQLOperator):
         from include.klines.clock import ExchangeClock
         from include.klines.database import market_connection
         from include.klines.lanes import Lane
-        from include.klines.loading import LaneLoader
 
         hook = BinanceHook(BINANCE_CONN_ID)
         with market_connection(self.get_db_hook()) as conn:
-            loader = LaneLoader(
+            loader = self._loader()(
                 conn=conn,
                 hook=hook,
                 clock=ExchangeClock.read(hook),
@@ -57,6 +58,20 @@ class LoadLaneOperator(BaseSQLOperator):
                 refresh=str(self.refresh) == "True",  # a template renders to text
             )
             return loader.load(Lane.from_json(self.lane)).to_json()
+
+    def _loader(self) -> type[LaneLoader]:
+        from include.klines.loading import LaneLoader
+
+        return LaneLoader
+
+
+class FillGapsOperator(LoadLaneOperator):
+    """Loads a lane of gaps: each one as a whole, and what REST and the archive find empty is noted as an attempt."""
+
+    def _loader(self) -> type[LaneLoader]:
+        from include.klines.gap_filling import GapLoader
+
+        return GapLoader
 
 
 class MeasureQualityOperator(BaseSQLOperator):
@@ -75,14 +90,14 @@ class MeasureQualityOperator(BaseSQLOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Returns the counts of the measurement."""
         from binance_plugin.hook import BinanceHook
-        from include.klines import quality
+        from include.klines import quality, sql
         from include.klines.clock import ExchangeClock
         from include.klines.database import market_connection
         from include.klines.planning import Scope
         from include.klines.witnesses import ask_witnesses
 
         if self.scope is None:  # this task also runs after failures, which may have come before there was a scope
-            raise AirflowFailException("there is nothing to measure: choose_scope failed, its log says why.")
+            raise AirflowSkipException("there is nothing to measure: choose_scope failed, its log says why.")
         scope = Scope.from_json(self.scope)
         hook = BinanceHook(BINANCE_CONN_ID)
         clock = ExchangeClock.read(hook).now()
@@ -91,5 +106,6 @@ class MeasureQualityOperator(BaseSQLOperator):
             report = quality.measure(
                 conn, symbols=None, timeframes=None, series=scope.series, window=scope.measured, clock=clock
             )
+            conn.execute(sql.load("load/refresh_fingerprints").encode())
         self.log.info("%s", report)
         return report.to_json()

@@ -33,32 +33,34 @@ def load_note(conn: psycopg.Connection, scope: Scope, *, dag_id: str, run_id: st
     ]
     if not counts["windows"] and not lost:
         lines = ["**Nothing to transfer**: everything asked for is stored or explained."]
-    lines += _coverage(conn, scope)
-    lines += _listed(
+    lines += coverage_lines(conn, scope)
+    lines += listed(
         "Failed windows",
         [
             f"{row['symbol']} {row['timeframe']} {Window(row['window_start'], row['window_end'])}: {row['error']}"
             for row in failures
         ],
     )
-    lines += _listed("Lanes that did not end well", list(lost))
-    lines += _listed("Universe", list(scope.notes))
+    lines += listed("Lanes that did not end well", list(lost))
+    lines += listed("Universe", list(scope.notes))
     return "\n".join(lines)
 
 
-def _coverage(conn: psycopg.Connection, scope: Scope) -> list[str]:
+def coverage_lines(conn: psycopg.Connection, scope: Scope) -> list[str]:
+    """How complete the scope is, and which series are not without an explanation, the worst first."""
     rows = quality.coverage(conn, None, None, scope.measured, series=scope.series)
     expected, present = sum(row.expected for row in rows), sum(row.rows for row in rows)
     short = sorted((row for row in rows if row.adjusted_completeness < 100), key=lambda row: row.adjusted_completeness)
     share = 100 * present / expected if expected else 100.0
     lines = [f"{len(rows)} series, {present:,} of {expected:,} expected candles ({share:.3f} %)."]
-    return lines + _listed(
+    return lines + listed(
         "Not complete without an explanation",
         [f"{row.symbol} {row.timeframe}: {row.adjusted_completeness:.3f} %" for row in short],
     )
 
 
-def _listed(title: str, items: Sequence[str]) -> list[str]:
+def listed(title: str, items: Sequence[str]) -> list[str]:
+    """A titled list of at most SHOWN items, nothing where there are none."""
     if not items:
         return []
     more = [f"- and {len(items) - SHOWN} more"] if len(items) > SHOWN else []

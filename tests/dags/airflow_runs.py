@@ -33,15 +33,18 @@ class Airflow:
 
     environment: dict[str, str]
 
-    def run(self, dag_id: str, *, market: str, exchange: str, **params: Any) -> DagRun:
-        """Run a Dag to its end against a market database and an exchange; retries are off, so that nothing waits."""
+    def run(self, dag_id: str, *, market: str, exchange: str, at: str = "", **params: Any) -> DagRun:
+        """Run a Dag to its end against a market database and an exchange; retries are off, so that nothing waits.
+
+        `at` (ISO with zone) is the logical date: a scheduled Dag's data interval is the last one that ended by then.
+        """
         quick = {"request_interval": 0, "burst_pause": 0}
         connections = {
             "AIRFLOW_CONN_MARKET_DB": market,
             "AIRFLOW_CONN_BINANCE_DEFAULT": json.dumps({"conn_type": "http", "host": exchange, "extra": quick}),
         }
         done = subprocess.run(
-            [sys.executable, "-m", "tests.dags.run_once", dag_id, json.dumps(params)],
+            [sys.executable, "-m", "tests.dags.run_once", dag_id, json.dumps(params), at],
             env=self.environment | connections,
             cwd=ROOT,
             capture_output=True,

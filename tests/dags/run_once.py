@@ -1,21 +1,27 @@
-"""`python -m tests.dags.run_once DAG_ID JSON`: one run of a Dag of the bundle, in this process; prints how it ended."""
+"""`python -m tests.dags.run_once DAG_ID JSON [LOGICAL_DATE]`: one run of a Dag of the bundle, in this process.
+
+Prints how it ended. A scheduled Dag's data interval is the last one before the logical date (ISO, UTC; default: now).
+"""
 
 from __future__ import annotations
 
 import importlib
 import json
 import sys
+from datetime import datetime
+from typing import Any
 
 from airflow.sdk import DAG
 
 
-def main(dag_id: str, params: str) -> None:
+def main(dag_id: str, params: str, logical_date: str = "") -> None:
     """Run it with retries off and print {state, tasks, note} as the last line."""
     module = importlib.import_module(f"dags.{dag_id}")
     dag = next((value for value in vars(module).values() if isinstance(value, DAG)), None) or vars(module)[dag_id]()
     for task in dag.tasks:
         task.retries = 0
-    run = dag.test(run_conf=json.loads(params))
+    when: dict[str, Any] = {"logical_date": datetime.fromisoformat(logical_date)} if logical_date else {}
+    run = dag.test(run_conf=json.loads(params), **when)
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session

@@ -26,7 +26,11 @@ if TYPE_CHECKING:
     from tests.dags.airflow_runs import Airflow
 
 DAGS = {
+    "klines_daily_increment",
     "klines_initial_load",
+    "klines_monthly_consolidation",
+    "klines_quality_check",
+    "klines_weekly_gap_fill",
 }
 VERBS = {"choose", "load", "make", "measure", "publish"}
 WITHOUT_RETRIES = {"publish_summary": "it fails because a lane failed, which its own retry does not change"}
@@ -41,7 +45,10 @@ LANE = Lane(
         ),
     ),
 )
-MAPPED = {"load_lane": ({"lane": LANE.to_json()}, "BTC 1h")}
+MAPPED = {
+    "load_changed_files": ({"lane": LANE.to_json()}, "BTC 1h"),
+    "load_lane": ({"lane": LANE.to_json()}, "BTC 1h"),
+}
 """For each mapped task: mapped arguments, and the name that the UI must show for them."""
 
 each_dag = pytest.mark.parametrize("dag", dags(), ids=lambda dag: dag.dag_id)

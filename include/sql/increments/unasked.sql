@@ -44,4 +44,4 @@ CROSS JOIN
         - coalesce(stored.span, '{}')
         - coalesce(settled.span, '{}')
     ) AS missing (span)
-ORDER BY 1, 2;
+ORDER BY series.symbol, lower(missing.span);

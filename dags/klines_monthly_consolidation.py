@@ -1,0 +1,87 @@
+"""### Every month: the month before is complete, and the archive still says what was loaded
+
+Measures every stored series in the month before, fetches what is missing, and fails, naming each series, where less
+than 99 % of the candles that any load can bring are there. Then it looks at the archive again: files loaded in the last
+100 days that were replaced since are read again, and so are months whose monthly file came after REST had brought the
+candles. Every difference is a revision in `market_data_revision`; the run's note says how many candles agree.
+
+**When**: the 1st, 05:00 UTC, for the month that has just ended. Created paused. Its monthly files are not there yet on
+that day: next month's run compares them.
+
+**Running it again** is safe: an unchanged file is not read twice, and one that is read again changes only what differs.
+A run made by hand is about the month before its logical date.
+
+**What to do when it fails**: the last line of `publish_summary` names each series that is short, with the causes. Run
+`klines_weekly_gap_fill` with the month's first and last day; what stays open then is in its note. When the candles are
+there or explained, clear `measure_quality` and what follows it. Red lanes are cleared like any other.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import Asset, CronDataIntervalTimetable, TriggerRule, dag, task
+
+from include.klines.operators import FillGapsOperator, LoadLaneOperator, MeasureQualityOperator
+from include.klines.retry import ExchangeRetryPolicy
+from include.klines.settings import DEFAULT_ARGS, POOL
+
+MARKET_DATA = Asset("market_data")
+Json = dict[str, Any]
+LANE: Json = {
+    "pool": POOL,
+    "retry_policy": ExchangeRetryPolicy(),
+    "map_index_template": "{{ task.lane['name'] }}",
+    "execution_timeout": timedelta(hours=12),
+}
+
+
+@dag(
+    schedule=CronDataIntervalTimetable("0 5 1 * *", timezone="UTC"),
+    start_date=datetime(2025, 10, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    dag_display_name="Klines: monthly consolidation",
+    tags=["klines", "scheduled"],
+    doc_md=__doc__,
+)
+def klines_monthly_consolidation() -> None:
+    """Measure, fetch what is missing, look at the archive again, judge."""
+
+    @task(multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
+    def choose_scope(**context: Any) -> Json:
+        from include.klines.upkeep_tasks import choose_month
+
+        return choose_month(context)
+
+    @task
+    def make_lanes(scope: Json, **context: Any) -> list[Json]:
+        from include.klines.upkeep_tasks import make_gap_lanes
+
+        return make_gap_lanes(scope, context)
+
+    @task
+    def make_file_lanes(scope: Json) -> list[Json]:
+        from include.klines.upkeep_tasks import make_file_lanes as lanes_of
+
+        return lanes_of(scope)
+
+    @task(multiple_outputs=True, trigger_rule=TriggerRule.ALL_DONE, outlets=[MARKET_DATA], retries=0)
+    def publish_summary(scope: Json, lanes: list[Json], again: list[Json], **context: Any) -> Json:
+        from include.klines.upkeep_tasks import publish_month
+
+        return publish_month(scope, lanes, again, context)
+
+    scope = choose_scope()
+    found = MeasureQualityOperator(task_id="measure_gaps", scope=scope)
+    lanes, again = make_lanes(scope), make_file_lanes(scope)
+    filled = FillGapsOperator.partial(task_id="load_lane", **LANE).expand(lane=lanes)
+    reread = LoadLaneOperator.partial(task_id="load_changed_files", source="archive", **LANE).expand(lane=again)
+    measured = MeasureQualityOperator(task_id="measure_quality", scope=scope, trigger_rule=TriggerRule.ALL_DONE)
+    found >> [lanes, again]
+    [filled, reread] >> measured >> publish_summary(scope, lanes, again)
+
+
+klines_monthly_consolidation()

@@ -1,0 +1,54 @@
+"""### Measure completeness, gaps and anomalies of what is stored
+
+Counts the stored series in a range of days against what was listed, finds gaps and their causes, checks the candles for
+anomalies, and writes `data_quality`, `data_gap` and `data_anomaly`. The run's note has the result. Nothing is loaded.
+
+**When**: by hand, whenever in doubt. Every loading Dag ends with the same measurement of what it loaded.
+
+**Running it again** is safe: at the same data it changes nothing but the time of the check.
+
+**What to do when it fails**: it reads and writes the market database and asks the exchange for the time, and for
+witnesses of holes that only one stored pair has. The red task's last line says which of them is not there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import TriggerRule, dag, task
+
+from include.klines import forms
+from include.klines.operators import MeasureQualityOperator
+from include.klines.retry import ExchangeRetryPolicy
+from include.klines.settings import DEFAULT_ARGS
+
+
+@dag(
+    schedule=None,
+    max_active_runs=2,
+    default_args=DEFAULT_ARGS,
+    dag_display_name="Klines: quality check",
+    tags=["klines", "quality"],
+    doc_md=__doc__,
+    params=forms.quality_check(),
+)
+def klines_quality_check() -> None:
+    """Choose, measure, publish."""
+
+    @task(multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
+    def choose_scope(**context: Any) -> dict[str, Any]:
+        from include.klines.upkeep_tasks import choose_range
+
+        return choose_range(context)
+
+    @task(multiple_outputs=True, trigger_rule=TriggerRule.ALL_DONE, retries=0)
+    def publish_summary(scope: dict[str, Any], **context: Any) -> dict[str, Any]:
+        from include.klines.upkeep_tasks import publish_quality
+
+        return publish_quality(scope, context)
+
+    scope = choose_scope()
+    MeasureQualityOperator(task_id="measure_quality", scope=scope) >> publish_summary(scope)
+
+
+klines_quality_check()

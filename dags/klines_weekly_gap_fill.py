@@ -1,0 +1,80 @@
+"""### Every week: find what is missing, fetch exactly that, say what is left
+
+Measures the stored series in the last 90 whole days (or from `start` to `end`), asks for each gap that has no
+explanation, down the ladder, and measures again. The run's note says what was found, filled, explained and is still
+open. Rows deleted by hand come back as they were.
+
+**When**: Sunday 03:00 UTC, an hour after the daily increment. Created paused. By hand for any range: give `start` and
+`end`, and `symbols` for some.
+
+**Running it again** is safe. A gap that is explained (exchange outage, suspension, pruned) costs no request. One that
+REST and the archive find empty on two different days is a suspension from then on. One that `max_attempts` gap fills
+found empty without that is no longer asked for, only reported: run it with a higher `max_attempts` to ask again.
+
+**What to do when it fails**: clear the red lanes, or leave it: the next run finds the same gaps. Gaps that stay open do
+not fail the run; `klines_health` names those older than a week, and `docs/operations.md` says what may be behind them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import Asset, CronDataIntervalTimetable, TriggerRule, dag, task
+
+from include.klines import forms
+from include.klines.operators import FillGapsOperator, MeasureQualityOperator
+from include.klines.retry import ExchangeRetryPolicy
+from include.klines.settings import DEFAULT_ARGS, POOL
+
+MARKET_DATA = Asset("market_data")
+
+
+@dag(
+    schedule=CronDataIntervalTimetable("0 3 * * 0", timezone="UTC"),
+    start_date=datetime(2025, 10, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    dag_display_name="Klines: weekly gap fill",
+    tags=["klines", "scheduled"],
+    doc_md=__doc__,
+    params=forms.weekly_gap_fill(),
+)
+def klines_weekly_gap_fill() -> None:
+    """Measure, fetch what is missing, measure again, report."""
+
+    @task(multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
+    def choose_scope(**context: Any) -> dict[str, Any]:
+        from include.klines.upkeep_tasks import choose_range
+
+        return choose_range(context)
+
+    @task
+    def make_lanes(scope: dict[str, Any], **context: Any) -> list[dict[str, Any]]:
+        from include.klines.upkeep_tasks import make_gap_lanes
+
+        return make_gap_lanes(scope, context)
+
+    @task(multiple_outputs=True, trigger_rule=TriggerRule.ALL_DONE, outlets=[MARKET_DATA], retries=0)
+    def publish_summary(scope: dict[str, Any], lanes: list[dict[str, Any]], **context: Any) -> dict[str, Any]:
+        from include.klines.upkeep_tasks import publish_gap_fill
+
+        return publish_gap_fill(scope, lanes, context)
+
+    scope = choose_scope()
+    found = MeasureQualityOperator(task_id="measure_gaps", scope=scope)
+    lanes = make_lanes(scope)
+    filled = FillGapsOperator.partial(
+        task_id="load_lane",
+        pool=POOL,
+        retry_policy=ExchangeRetryPolicy(),
+        map_index_template="{{ task.lane['name'] }}",
+        execution_timeout=timedelta(hours=12),
+    ).expand(lane=lanes)
+    measured = MeasureQualityOperator(task_id="measure_quality", scope=scope, trigger_rule=TriggerRule.ALL_DONE)
+    found >> lanes
+    filled >> measured >> publish_summary(scope, lanes)
+
+
+klines_weekly_gap_fill()

@@ -1,0 +1,97 @@
+"""The scheduled Dags in a real Airflow, one after the other on one database, as the exchange's clock moves on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+if TYPE_CHECKING:
+    from tests.dags.airflow_runs import Airflow, DagRun
+    from tests.exchange import Exchange
+
+TWO: dict[str, Any] = {"symbols": ["BTC", "ETH"]}
+
+
+@pytest.fixture
+def conn(market_dsn: str) -> Any:
+    with psycopg.connect(market_dsn, autocommit=True) as connection:
+        yield connection
+
+
+def lanes(run: DagRun) -> set[str]:
+    return {name for name in run.tasks if " " in name}
+
+
+def counts(conn: psycopg.Connection) -> dict[tuple[str, str], int]:
+    rows = conn.execute("SELECT symbol, timeframe, count(*) FROM market_data GROUP BY 1, 2").fetchall()
+    return {(symbol, timeframe): count for symbol, timeframe, count in rows}
+
+
+def test_a_week_of_upkeep(airflow: Airflow, market_dsn: str, conn: psycopg.Connection, exchange: Exchange) -> None:
+    where = {"market": market_dsn, "exchange": exchange.url}
+
+    exchange.set_clock("2026-01-10T02:01:00Z")
+    saturday = airflow.run("klines_daily_increment", **where, **TWO, at="2026-01-10T02:00:00+00:00")
+    assert saturday.state == "success", saturday.log[-3000:]
+    assert lanes(saturday) == {"BTC, ETH 1d", "BTC, ETH 1h"}
+    assert "**150 new, 0 revised, 0 unchanged candles** in 4 windows" in saturday.note
+    assert "listed: BTC, ETH" in saturday.note
+
+    exchange.revise("BTCUSDT", "2026-01-09T20:00:00Z", at="2026-01-10T09:00:00Z")
+    exchange.set_clock("2026-01-11T02:01:00Z")
+    sunday = airflow.run("klines_daily_increment", **where, **TWO, at="2026-01-11T02:00:00+00:00")
+    assert sunday.state == "success", sunday.log[-3000:]
+    assert "**50 new, 2 revised, 98 unchanged candles** in 4 windows" in sunday.note
+    before = counts(conn)
+    assert before == {("BTC", "1d"): 4, ("ETH", "1d"): 4, ("BTC", "1h"): 96, ("ETH", "1h"): 96}
+
+    conn.execute("DELETE FROM market_data WHERE timestamp BETWEEN '2026-01-08 00:00+00' AND '2026-01-08 05:00+00'")
+    exchange.set_clock("2026-01-11T03:01:00Z")
+    found = airflow.run("klines_quality_check", **where, start="2026-01-08", end="2026-01-10")
+    assert found.state == "success", found.log[-3000:]
+    assert "4 series, 136 of 150 expected candles" in found.note
+    assert "Missing: 14 not_published." in found.note
+
+    filled = airflow.run(
+        "klines_weekly_gap_fill", **where, start="2026-01-08", end="2026-01-10", at="2026-01-11T03:00:00+00:00"
+    )
+    assert filled.state == "success", filled.log[-3000:]
+    assert "**Gaps: 4 found (14 candles), 4 filled (14), 0 explained, 0 still open.**" in filled.note
+    assert lanes(filled) == {"BTC, ETH 1d", "BTC, ETH 1h"}
+    assert counts(conn) == before
+
+    nothing = airflow.run(
+        "klines_weekly_gap_fill", **where, start="2026-01-08", end="2026-01-10", at="2026-01-18T03:00:00+00:00"
+    )
+    assert nothing.state == "success", nothing.log[-3000:]
+    assert nothing.tasks["load_lane"] == "skipped"
+    assert "**Gaps: 0 found" in nothing.note
+
+
+def test_a_month_that_is_short_fails_its_consolidation_by_name(
+    airflow: Airflow, market_dsn: str, conn: psycopg.Connection, exchange: Exchange
+) -> None:
+    where = {"market": market_dsn, "exchange": exchange.url}
+    exchange.set_clock("2026-01-10T00:00:00Z")
+    loaded = airflow.run("klines_initial_load", **where, **TWO, start="2025-11-01", end="2025-12-31")
+    assert loaded.state == "success", loaded.log[-3000:]
+    exchange.fault("hide", symbol="ETHUSDT", start="2025-12-10T00:00:00Z", end="2025-12-10T12:00:00Z")
+    exchange.revise("BTCUSDT", "2025-11-20T10:00:00Z", at="2026-01-11T00:00:00Z")
+    conn.execute(
+        """DELETE FROM market_data WHERE symbol = 'ETH' AND timeframe = '1h'
+        AND timestamp >= '2025-12-10 00:00+00' AND timestamp < '2025-12-10 12:00+00'"""
+    )
+    exchange.set_clock("2026-01-12T05:01:00Z")
+    short = airflow.run("klines_monthly_consolidation", **where, at="2026-01-12T05:00:00+00:00")
+    assert short.state == "failed"
+    assert {name for name, state in short.tasks.items() if state == "failed"} == {"publish_summary"}
+    assert "ETH 1h 98.39 % (12 open)" in short.note
+    assert "2 read, 748 candles agree, 2 revised, 0 new." in short.note.split("Replaced archive files: ")[1]
+    assert "BTC 1h: replaced files" in lanes(short)
+
+    exchange.clear_faults()
+    again = airflow.run("klines_monthly_consolidation", **where, at="2026-01-12T05:00:00+00:00")
+    assert again.state == "success", again.log[-3000:]
+    assert "**2025-12: 4 of 4 series are complete.**" in again.note

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from include.klines.database import prepare
+from tests.load.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.exchange import Exchange
+
+
+@pytest.fixture
+def upkeep(market_dsn: str, exchange: Exchange) -> Iterator[Upkeep]:
+    """The scheduled Dags against the simulated exchange and an empty database."""
+    with psycopg.connect(market_dsn) as conn:
+        yield Upkeep(prepare(conn), exchange)

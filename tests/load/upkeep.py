@@ -1,0 +1,138 @@
+"""What the scheduled Dags do, task by task, without Airflow: against a simulated exchange and a real PostgreSQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from binance_plugin.hook import BinanceHook
+from include.klines import quality
+from include.klines.clock import ExchangeClock
+from include.klines.gap_filling import GapLoader, Outcome, find_gaps, gap_lanes, outcome
+from include.klines.increments import increment_lanes, increment_scope
+from include.klines.lanes import Lane, plan_lanes
+from include.klines.loading import LaneLoader, LaneReport
+from include.klines.params import validate_increment_request, validate_load_request, validate_range_request
+from include.klines.planning import Scope, load_scope, plan_series
+from include.klines.second_look import file_lanes
+from include.klines.selection import fetch_listings
+from include.klines.settings import enabled_timeframes
+from include.klines.spans import increment_span, last_midnight, month_before
+from include.klines.upkeep import keep_universe, stored_series
+from include.klines.witnesses import ask_witnesses
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from tests.exchange import Exchange
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def scheduled(start: str, end: str) -> Any:
+    """A scheduled run's Dag run, as far as its data interval goes."""
+    return SimpleNamespace(
+        run_type="scheduled", logical_date=utc(start), data_interval_start=utc(start), data_interval_end=utc(end)
+    )
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """The scheduled Dags against one exchange and one database."""
+
+    conn: psycopg.Connection
+    exchange: Exchange
+
+    @property
+    def hook(self) -> BinanceHook:
+        return BinanceHook.from_url(
+            self.exchange.url, sleep=lambda seconds: None, request_interval=0.0, burst_pause=0.0
+        )
+
+    def load(self, **params: Any) -> list[LaneReport]:
+        """klines_initial_load."""
+        hook = self.hook
+        clock = ExchangeClock.read(hook)
+        request = validate_load_request(params, clock=clock.now())
+        scope = load_scope(hook, self.conn, request)
+        lanes = plan_lanes(plan_series(fetch_listings(self.conn), scope))
+        reports = self._run(lanes, hook, clock, source=request.source)
+        self._measure(scope, hook, clock)
+        return reports
+
+    def daily(self, day: str, **params: Any) -> list[LaneReport]:
+        """The scheduled run for `day`: from 02:00 of it to 02:00 of the next."""
+        start = utc(day).replace(hour=2)
+        end = datetime.fromtimestamp(start.timestamp() + 86_400, UTC)
+        return self.increment(scheduled(f"{start:%Y-%m-%d %H:%M}", f"{end:%Y-%m-%d %H:%M}"), **params)[1]
+
+    def increment(self, run: Any, **params: Any) -> tuple[Scope, list[LaneReport]]:
+        """klines_daily_increment for a Dag run."""
+        hook = self.hook
+        clock = ExchangeClock.read(hook)
+        request = validate_increment_request(params)
+        notes = keep_universe(hook, self.conn, clock=clock.now(), symbols=request.symbols)
+        listings = fetch_listings(self.conn)
+        scope = increment_scope(self.conn, listings, request, increment_span(run, clock.now()), notes)
+        scope = Scope.from_json(scope.to_json())
+        lanes = increment_lanes(self.conn, listings, scope, request.lookback, clock.now())
+        reports = self._run(lanes, hook, clock, dag_id="klines_daily_increment")
+        self._measure(scope, hook, clock)
+        return scope, reports
+
+    def weekly(self, sunday: str, **params: Any) -> tuple[Outcome, list[LaneReport]]:
+        """klines_weekly_gap_fill, run on `sunday`."""
+        hook = self.hook
+        clock = ExchangeClock.read(hook)
+        until = last_midnight(scheduled("2020-01-01", f"{sunday} 03:00"), clock.now())
+        request = validate_range_request(params, until=until)
+        series = stored_series(
+            self.conn,
+            fetch_listings(self.conn),
+            symbols=request.symbols,
+            timeframes=request.timeframes,
+            limit=request.limit,
+        )
+        scope = Scope.of_series(series, request.window)
+        self._measure(scope, hook, clock)
+        lanes, reports = self._fill(scope, hook, clock, request.max_attempts)
+        self._measure(scope, hook, clock)
+        return outcome(self.conn, lanes, scope, request.max_attempts), reports
+
+    def monthly(self, first: str) -> tuple[Scope, list[LaneReport]]:
+        """klines_monthly_consolidation, run on `first`: its scope and the reports of the files that were read again."""
+        hook = self.hook
+        clock = ExchangeClock.read(hook)
+        month = month_before(scheduled("2020-01-01", f"{first} 05:00"), clock.now())
+        notes = keep_universe(hook, self.conn, clock=clock.now())
+        series = stored_series(self.conn, fetch_listings(self.conn), timeframes=enabled_timeframes())
+        scope = Scope.of_series(series, month, notes)
+        self._measure(scope, hook, clock)
+        again = file_lanes(hook, self.conn, fetch_listings(self.conn), scope)
+        self._fill(scope, hook, clock, 3)
+        reports = self._run(again, hook, clock, source="archive")
+        self._measure(scope, hook, clock)
+        return scope, reports
+
+    def _fill(
+        self, scope: Scope, hook: BinanceHook, clock: ExchangeClock, max_attempts: int
+    ) -> tuple[list[Lane], list[LaneReport]]:
+        lanes = gap_lanes(fetch_listings(self.conn), find_gaps(self.conn, scope, max_attempts))
+        loader = GapLoader(self.conn, hook, clock, "klines_weekly_gap_fill", "run")
+        return lanes, [loader.load(lane) for lane in lanes]
+
+    def _run(
+        self, lanes: list[Lane], hook: BinanceHook, clock: ExchangeClock, *, dag_id: str = "test", source: Any = "auto"
+    ) -> list[LaneReport]:
+        loader = LaneLoader(self.conn, hook, clock, dag_id, "run", source)
+        return [loader.load(Lane.from_json(lane.to_json())) for lane in lanes]
+
+    def _measure(self, scope: Scope, hook: BinanceHook, clock: ExchangeClock) -> None:
+        ask_witnesses(hook, self.conn, timeframes=scope.timeframes, window=scope.window, clock=clock.now())
+        quality.measure(
+            self.conn, symbols=None, timeframes=None, series=scope.series, window=scope.measured, clock=clock.now()
+        )
