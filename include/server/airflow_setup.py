@@ -19,8 +19,8 @@ from airflow.models.pool import Pool
 
 from include.klines.settings import BINANCE_CONN_ID, MARKET_CONN_ID, POOL
 from include.local.connections import CONNECTION_TYPE, PACING, POOL_SLOTS
-from include.local.databases import MARKET, WRITER
 from include.local.exchange_choice import BINANCE
+from include.server.cluster import MARKET, WRITER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

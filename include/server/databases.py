@@ -12,42 +12,15 @@ import sys
 from typing import TYPE_CHECKING
 
 import psycopg
-from psycopg import sql
 
 from include.klines.errors import ConfigurationError, KlinesError
-from include.local.databases import MARKET, METADATA, READER, WRITER
+from include.server.cluster import METADATA, READER, WRITER, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SUPERUSER = "postgres"
 PASSWORDS = {METADATA: "AIRFLOW_DB_PASSWORD", WRITER: "MARKET_WRITER_PASSWORD", READER: "BACKTESTER_PASSWORD"}
-OWNERS = {METADATA: METADATA, MARKET: WRITER}
-GUESTS = {MARKET: (READER,)}
-"""Who else may connect to a database; everybody who is not named may not."""
-
-
-def prepare(conn: psycopg.Connection, passwords: Mapping[str, str]) -> list[str]:
-    """Make what is missing and return its names. `conn` is the superuser's, in autocommit; `passwords` are by role."""
-    made: list[str] = []
-    known_roles = {name for (name,) in conn.execute("SELECT rolname FROM pg_roles")}
-    for role, password in passwords.items():
-        if role not in known_roles:
-            conn.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
-            made.append(role)
-        statement = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}")
-        conn.execute(statement.format(sql.Identifier(role), sql.Literal(password)))
-    known_databases = {name for (name,) in conn.execute("SELECT datname FROM pg_database")}
-    for database, owner in OWNERS.items():
-        if database not in known_databases:
-            statement = sql.SQL("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0")
-            conn.execute(statement.format(sql.Identifier(database), sql.Identifier(owner)))
-            made.append(database)
-        conn.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM public").format(sql.Identifier(database)))
-        for guest in GUESTS.get(database, ()):
-            statement = sql.SQL("GRANT CONNECT ON DATABASE {} TO {}")
-            conn.execute(statement.format(sql.Identifier(database), sql.Identifier(guest)))
-    return made
 
 
 def read_passwords(environment: Mapping[str, str]) -> dict[str, str]:

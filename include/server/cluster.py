@@ -1,0 +1,49 @@
+"""The roles and databases that a PostgreSQL server needs, and who may connect to which."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from psycopg import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import psycopg
+
+MARKET = "market"
+METADATA = "airflow"
+WRITER = "market_writer"
+READER = "backtester"
+OWNERS = {METADATA: METADATA, MARKET: WRITER}
+READER_TIMEOUT = "60s"
+"""No read of a backtester may hold the server longer; a session may set its own."""
+
+
+def prepare(conn: psycopg.Connection, passwords: Mapping[str, str], owners: Mapping[str, str] = OWNERS) -> list[str]:
+    """Make what is missing and return its names. `conn` is the superuser's, in autocommit.
+
+    passwords: by role, set anew each time. owners: role by database; only the owner may connect, and to databases of
+    market_writer the backtester.
+    """
+    made: list[str] = []
+    known_roles = {name for (name,) in conn.execute("SELECT rolname FROM pg_roles")}
+    for role, password in passwords.items():
+        if role not in known_roles:
+            conn.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
+            made.append(role)
+        statement = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}")
+        conn.execute(statement.format(sql.Identifier(role), sql.Literal(password)))
+    timeout = sql.SQL("ALTER ROLE {} SET statement_timeout = {}")
+    conn.execute(timeout.format(sql.Identifier(READER), sql.Literal(READER_TIMEOUT)))
+    known_databases = {name for (name,) in conn.execute("SELECT datname FROM pg_database")}
+    for database, owner in owners.items():
+        if database not in known_databases:
+            statement = sql.SQL("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0")
+            conn.execute(statement.format(sql.Identifier(database), sql.Identifier(owner)))
+            made.append(database)
+        conn.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM public").format(sql.Identifier(database)))
+        if owner == WRITER:
+            statement = sql.SQL("GRANT CONNECT ON DATABASE {} TO {}")
+            conn.execute(statement.format(sql.Identifier(database), sql.Identifier(READER)))
+    return made
