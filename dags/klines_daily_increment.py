@@ -7,8 +7,9 @@ timeframe, as long as they were listed in that window. New and ended listings st
 **When**: 02:00 UTC. Created paused: unpause it when `klines_initial_load` is done. It then catches up from 2025-10-01,
 oldest day first, two days at a time. Whole months of the past come from the archive: the first run of a month that
 ended 15 days ago or earlier loads all of that month, and its other days find it stored and ask for nothing.
-`airflow backfill create --dag-id klines_daily_increment --from-date 2025-10-01 --to-date 2025-10-31` loads any other
-range; add `--reprocess-behavior completed` for days that ran before.
+`airflow backfill create --dag-id klines_daily_increment --from-date 2025-10-01 --to-date 2025-11-01` runs October's
+days (a run begins at 02:00, so the last day is the one before `--to-date`); add `--reprocess-behavior completed` for
+days that ran before.
 
 **Running it again** is safe and gives the same candles, whenever it happens: a run ends where its data interval ends,
 whatever the time is. One made by hand goes up to its logical date.

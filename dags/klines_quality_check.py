@@ -26,6 +26,7 @@ from include.klines.settings import DEFAULT_ARGS
 @dag(
     schedule=None,
     max_active_runs=2,
+    is_paused_upon_creation=False,
     default_args=DEFAULT_ARGS,
     dag_display_name="Klines: quality check",
     tags=["klines", "quality"],

@@ -20,7 +20,7 @@ from include.klines.loading import LaneLoader
 from include.klines.parts import outside, within
 from include.klines.silence import silent_days
 from include.klines.store import Counts, Fetched, RunRef, store_window
-from include.klines.windows import Window, merge
+from include.klines.windows import Window, day_of, merge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -88,6 +88,22 @@ class GapLoader(LaneLoader):
     A gap is confirmed as a whole, by all that is known: an hour inside it in which the whole exchange stood still was
     not asked for, and whole days without a file are what the archive says by its silence.
     """
+
+    def _missing(self, series: SeriesPlan, wanted: Window) -> Iterator[Window]:
+        """An answer is final for the day: a lane that is tried again asks only for what it could not get."""
+        for missing in super()._missing(series, wanted):
+            binds = {
+                "dag_id": self.dag_id,
+                "run_id": self.run_id,
+                "symbol": series.symbol,
+                "timeframe": series.timeframe,
+                "window_start": missing.start,
+                "window_end": missing.end,
+                "since": day_of(self.clock.now()).start,
+            }
+            (is_answered,) = self.conn.execute(sql.load("gaps/answered").encode(), binds).fetchone() or (False,)
+            if not is_answered:
+                yield missing
 
     def _pieces(self, series: SeriesPlan, missing: Window) -> Iterator[Window]:
         yield missing

@@ -17,10 +17,10 @@ DAY = timedelta(days=1)
 
 
 def increment_span(run: Any, clock: datetime) -> Window:
-    """What a daily run adds: its data interval, at least a day, ended by the exchange's `clock` (UTC)."""
+    """What a daily run adds: its data interval up to the exchange's `clock` (UTC), or a day where there is none."""
     end = min(_ends_at(run) or clock, clock)
     start = None if _by_hand(run) else run.data_interval_start
-    return Window(min(start, end - DAY) if start else end - DAY, end)
+    return Window(start if start and start < end else end - DAY, end)
 
 
 def last_midnight(run: Any, clock: datetime) -> datetime:

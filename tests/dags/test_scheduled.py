@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -62,13 +65,6 @@ def test_a_week_of_upkeep(airflow: Airflow, market_dsn: str, conn: psycopg.Conne
     assert lanes(filled) == {"BTC, ETH 1d", "BTC, ETH 1h"}
     assert counts(conn) == before
 
-    nothing = airflow.run(
-        "klines_weekly_gap_fill", **where, start="2026-01-08", end="2026-01-10", at="2026-01-18T03:00:00+00:00"
-    )
-    assert nothing.state == "success", nothing.log[-3000:]
-    assert nothing.tasks["load_lane"] == "skipped"
-    assert "**Gaps: 0 found" in nothing.note
-
 
 def test_a_month_that_is_short_fails_its_consolidation_by_name(
     airflow: Airflow, market_dsn: str, conn: psycopg.Connection, exchange: Exchange
@@ -91,7 +87,17 @@ def test_a_month_that_is_short_fails_its_consolidation_by_name(
     assert "2 read, 748 candles agree, 2 revised, 0 new." in short.note.split("Replaced archive files: ")[1]
     assert "BTC 1h: replaced files" in lanes(short)
 
-    exchange.clear_faults()
-    again = airflow.run("klines_monthly_consolidation", **where, at="2026-01-12T05:00:00+00:00")
-    assert again.state == "success", again.log[-3000:]
-    assert "**2025-12: 4 of 4 series are complete.**" in again.note
+
+def test_a_backfill_makes_a_run_of_each_day(airflow: Airflow) -> None:
+    def cli(*words: str) -> str:
+        command = [sys.executable, "-m", "airflow", *words]
+        done = subprocess.run(command, env=airflow.environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+        return done.stdout
+
+    days = ["--from-date", "2025-10-01", "--to-date", "2025-10-04"]
+    cli("dags", "reserialize")
+    cli("backfill", "create", "--dag-id", "klines_daily_increment", *days)
+    runs = json.loads(cli("dags", "list-runs", "klines_daily_increment", "--output", "json").splitlines()[-1])
+    made = sorted(run["logical_date"] for run in runs if run["run_id"].startswith("backfill"))
+    assert made == [f"2025-10-0{day}T02:00:00+00:00" for day in (1, 2, 3)]

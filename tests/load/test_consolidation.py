@@ -94,6 +94,13 @@ def test_the_days_that_were_published_cut_short_are_mended(upkeep: Upkeep) -> No
     assert file_lanes(upkeep.hook, upkeep.conn, fetch_listings(upkeep.conn), april) == []
 
 
+def test_an_empty_database_has_nothing_to_do(upkeep: Upkeep) -> None:
+    outcome, reports = upkeep.weekly("2026-01-11")
+    assert (outcome.found, outcome.left, reports) == (0, (), [])
+    scope, reports = upkeep.monthly("2026-01-01")
+    assert (scope.series, reports, month_lines(upkeep.conn, scope)[1]) == ([], [], [])
+
+
 def test_a_month_that_is_short_names_each_series(upkeep: Upkeep) -> None:
     exchange = upkeep.exchange
     exchange.set_clock("2026-01-10T00:00:00Z")

@@ -162,6 +162,23 @@ def test_a_gap_that_cannot_be_asked_for_is_no_attempt_and_fails_its_lane(upkeep:
     assert (outcome.filled, gaps(upkeep)) == (1, [])
 
 
+def test_a_lane_that_is_tried_again_asks_only_for_what_it_could_not_get(upkeep: Upkeep) -> None:
+    exchange = upkeep.exchange
+    upkeep.load(**TWO, timeframes=["1h"], **AUTUMN)
+    exchange.fault("hide", symbol="BTCUSDT", start="2025-12-10T05:00:00Z", end="2025-12-10T08:00:00Z")
+    down = exchange.fault("status", status=503, symbol="ETHUSDT", interval="1h")
+    upkeep.conn.execute(b"DELETE FROM market_data WHERE timestamp BETWEEN '2025-12-10 05:00Z' AND '2025-12-10 07:00Z'")
+    within = {"start": "2025-12-01", "end": "2025-12-31"}
+    with pytest.raises(LoadError, match="ETH 1h"):
+        upkeep.weekly("2026-01-11", **within)
+    assert gaps(upkeep) == [("BTC", "1h", "open", 1, 3), ("ETH", "1h", "open", 0, 3)]
+    exchange.clear_faults(down)
+    exchange.forget_requests()
+    upkeep.weekly("2026-01-11", **within)  # the same run again
+    assert gaps(upkeep) == [("BTC", "1h", "open", 1, 3)]
+    assert exchange.count(kind="klines", symbol="BTCUSDT") + exchange.count(kind="archive", symbol="BTCUSDT") == 0
+
+
 def test_limit_and_symbols_choose_among_what_is_stored(upkeep: Upkeep) -> None:
     upkeep.load(symbols=["ETH", "BTC", "SOL"], timeframes=["1d"], start="2025-12-01", end="2025-12-31")
     upkeep.conn.execute(b"DELETE FROM market_data WHERE timestamp = '2025-12-10'")

@@ -26,8 +26,6 @@ from include.klines.witnesses import ask_witnesses
 if TYPE_CHECKING:
     import psycopg
 
-    from tests.exchange import Exchange
-
 
 def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
@@ -41,11 +39,18 @@ def scheduled(start: str, end: str) -> Any:
 
 
 @dataclass(frozen=True)
+class Address:
+    """An exchange that another process runs."""
+
+    url: str
+
+
+@dataclass(frozen=True)
 class Upkeep:
     """The scheduled Dags against one exchange and one database."""
 
     conn: psycopg.Connection
-    exchange: Exchange
+    exchange: Any  # an Exchange, or the Address of one
 
     @property
     def hook(self) -> BinanceHook:
