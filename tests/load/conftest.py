@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -19,3 +19,12 @@ def upkeep(market_dsn: str, exchange: Exchange) -> Iterator[Upkeep]:
     """The scheduled Dags against the simulated exchange and an empty database."""
     with psycopg.connect(market_dsn) as conn:
         yield Upkeep(prepare(conn), exchange)
+
+
+@pytest.fixture
+def another(postgres_server: Any, exchange: Exchange) -> Any:
+    """A second empty database at the same exchange."""
+    name = postgres_server.create()
+    with psycopg.connect(postgres_server.dsn(name)) as conn:
+        yield Upkeep(prepare(conn), exchange)
+    postgres_server.drop(name)

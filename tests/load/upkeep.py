@@ -141,3 +141,14 @@ class Upkeep:
         quality.measure(
             self.conn, symbols=None, timeframes=None, series=scope.series, window=scope.measured, clock=clock.now()
         )
+
+
+def inserted(reports: Any) -> int:
+    return sum(report.counts.inserted for report in reports)
+
+
+def spans(upkeep: Upkeep) -> list[tuple[Any, ...]]:
+    """What is stored of BTC, by timeframe: first and last open time, candles."""
+    statement = b"""SELECT timeframe, min(timestamp), max(timestamp), count(*) FROM market_data
+        WHERE symbol = 'BTC' GROUP BY 1 ORDER BY 1"""
+    return upkeep.conn.execute(statement).fetchall()
