@@ -6,10 +6,10 @@ Prints {candles, seconds, megabytes}: candles stored, wall seconds from the firs
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from datetime import datetime
+from pathlib import Path
 
 import psycopg
 
@@ -33,8 +33,13 @@ def main() -> None:
         loader = LaneLoader(conn, hook, ExchangeClock.read(hook), "klines_initial_load", "benchmark", order["source"])
         report = loader.load(Lane(" ".join(order["symbols"]), series))
         seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    json.dump({"candles": report.counts.inserted, "seconds": seconds, "megabytes": peak}, sys.stdout)
+    json.dump({"candles": report.counts.inserted, "seconds": seconds, "megabytes": _peak()}, sys.stdout)
+
+
+def _peak() -> float:
+    """This process's own high-water mark, MB; ru_maxrss would count the process that started it."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
 
 
 if __name__ == "__main__":
