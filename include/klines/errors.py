@@ -11,6 +11,8 @@ Each error is one sentence: what is wrong, where, and what to do.
     ├── LoadError           a window could not be loaded; nothing of it was stored
     │   └── WindowUnavailable  no rung of the ladder could be asked with success (include.klines.parts)
     ├── IncompleteMonth     a month lacks candles that nobody explained
+    ├── BrokenPromise       a health check found what should not be; the sentence says what mends it
+    ├── AlertError          no configured channel took a message
     └── MigrationError      the database's schema and include/sql/migrations do not fit
 """
 
@@ -53,6 +55,14 @@ class LoadError(KlinesError):
 
 class IncompleteMonth(KlinesError):
     """A month that should be done lacks candles without an explanation; the sentence names each series."""
+
+
+class BrokenPromise(KlinesError):
+    """A health check found what should not be: the message names the series, the causes and what mends them."""
+
+
+class AlertError(KlinesError):
+    """No configured channel took a message; the sentence says why each refused."""
 
 
 class MigrationError(KlinesError):

@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 
 DAGS = {
     "klines_daily_increment",
+    "klines_health",
     "klines_initial_load",
     "klines_monthly_consolidation",
     "klines_quality_check",
     "klines_weekly_gap_fill",
 }
-VERBS = {"choose", "load", "make", "measure", "publish"}
+VERBS = {"check", "choose", "load", "make", "measure", "publish"}
 WITHOUT_RETRIES = {"publish_summary": "it fails because a lane failed, which its own retry does not change"}
 MOST_LINES = 100
 RUNBOOK = ("**When**", "**Running it again**", "**What to do when it fails**")
@@ -46,6 +47,7 @@ LANE = Lane(
     ),
 )
 MAPPED = {
+    "check_health": ({"op_kwargs": {"kind": "completeness"}}, "completeness"),
     "load_changed_files": ({"lane": LANE.to_json()}, "BTC 1h"),
     "load_lane": ({"lane": LANE.to_json()}, "BTC 1h"),
 }
