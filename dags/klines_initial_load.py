@@ -21,7 +21,7 @@ from typing import Any
 
 from airflow.sdk import Asset, TriggerRule, dag, task
 
-from include.klines import forms
+from include.klines import alerts, forms
 from include.klines.operators import LoadLaneOperator, MeasureQualityOperator
 from include.klines.retry import ExchangeRetryPolicy
 from include.klines.settings import DEFAULT_ARGS, POOL
@@ -33,6 +33,7 @@ MARKET_DATA = Asset("market_data")
     schedule=None,
     max_active_runs=2,
     is_paused_upon_creation=False,
+    on_failure_callback=alerts.run_failed,
     default_args=DEFAULT_ARGS,
     dag_display_name="Klines: initial load",
     tags=["klines", "load"],

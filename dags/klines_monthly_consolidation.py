@@ -23,6 +23,7 @@ from typing import Any
 
 from airflow.sdk import Asset, CronDataIntervalTimetable, TriggerRule, dag, task
 
+from include.klines import alerts, deadlines
 from include.klines.operators import FillGapsOperator, LoadLaneOperator, MeasureQualityOperator
 from include.klines.retry import ExchangeRetryPolicy
 from include.klines.settings import DEFAULT_ARGS, POOL
@@ -42,6 +43,9 @@ LANE: Json = {
     start_date=datetime(2025, 10, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
+    deadline=deadlines.MONTHLY,
+    on_success_callback=deadlines.run_done,
+    on_failure_callback=alerts.run_failed,
     default_args=DEFAULT_ARGS,
     dag_display_name="Klines: monthly consolidation",
     tags=["klines", "scheduled"],

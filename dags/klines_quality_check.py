@@ -17,7 +17,7 @@ from typing import Any
 
 from airflow.sdk import TriggerRule, dag, task
 
-from include.klines import forms
+from include.klines import alerts, forms
 from include.klines.operators import MeasureQualityOperator
 from include.klines.retry import ExchangeRetryPolicy
 from include.klines.settings import DEFAULT_ARGS
@@ -27,6 +27,7 @@ from include.klines.settings import DEFAULT_ARGS
     schedule=None,
     max_active_runs=2,
     is_paused_upon_creation=False,
+    on_failure_callback=alerts.run_failed,
     default_args=DEFAULT_ARGS,
     dag_display_name="Klines: quality check",
     tags=["klines", "quality"],

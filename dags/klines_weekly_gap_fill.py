@@ -22,7 +22,7 @@ from typing import Any
 
 from airflow.sdk import Asset, CronDataIntervalTimetable, TriggerRule, dag, task
 
-from include.klines import forms
+from include.klines import alerts, deadlines, forms
 from include.klines.operators import FillGapsOperator, MeasureQualityOperator
 from include.klines.retry import ExchangeRetryPolicy
 from include.klines.settings import DEFAULT_ARGS, POOL
@@ -35,6 +35,9 @@ MARKET_DATA = Asset("market_data")
     start_date=datetime(2025, 10, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
+    deadline=deadlines.WEEKLY,
+    on_success_callback=deadlines.run_done,
+    on_failure_callback=alerts.run_failed,
     default_args=DEFAULT_ARGS,
     dag_display_name="Klines: weekly gap fill",
     tags=["klines", "scheduled"],

@@ -1,0 +1,116 @@
+"""When a person is told that a run is late or failed: every Dag's promise, and what raises no alarm."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from airflow.sdk import DeadlineReference
+
+from include.klines import alerts, deadlines
+from tests.dags.bundle import dags, parse
+
+if TYPE_CHECKING:
+    from include.klines.alerts import Alert
+
+ALLOWED = {
+    "klines_daily_increment": timedelta(hours=2),
+    "klines_health": timedelta(minutes=30),
+    "klines_monthly_consolidation": timedelta(hours=12),
+    "klines_monthly_prune": timedelta(hours=12),
+    "klines_weekly_gap_fill": timedelta(hours=6),
+}
+DUE = datetime(2026, 1, 10, 2, tzinfo=UTC)
+
+
+@pytest.fixture
+def outbox(monkeypatch: pytest.MonkeyPatch, market_dsn: str) -> list[Alert]:
+    """What was sent; market_db is the test's database."""
+    sent: list[Alert] = []
+    monkeypatch.setattr(alerts, "send", lambda alert: sent.append(alert) or ("here",))
+    monkeypatch.setenv("AIRFLOW_CONN_MARKET_DB", market_dsn)
+    return sent
+
+
+def late_run(*, run_type: str = "scheduled", due: datetime = DUE, queued: datetime = DUE) -> dict[str, Any]:
+    """A run as a deadline's callback gets it: the JSON of Airflow's REST API."""
+    run = {
+        "dag_id": "klines_daily_increment",
+        "dag_run_id": f"{run_type}__{due.isoformat()}",
+        "run_type": run_type,
+        "queued_at": queued.isoformat(),
+        "data_interval_end": due.isoformat().replace("+00:00", "Z"),
+    }
+    return {"dag_run": run}
+
+
+def test_every_scheduled_dag_has_its_deadline_and_no_other() -> None:
+    scheduled = {dag.dag_id: dag.deadline for dag in dags() if dag.schedule is not None}
+    assert {dag_id: alert[0].interval for dag_id, alert in scheduled.items()} == {
+        dag_id: ALLOWED[dag_id] for dag_id in scheduled
+    }
+    for (alert,) in scheduled.values():
+        assert alert.reference == DeadlineReference.DAGRUN_QUEUED_AT
+        assert alert.callback.path == "include.klines.deadlines.report_late"
+        assert timedelta(minutes=alert.callback.kwargs["minutes"]) == alert.interval
+    assert [dag.dag_id for dag in dags() if dag.schedule is None and dag.deadline] == []
+
+
+def test_every_dag_but_health_tells_when_a_run_fails() -> None:
+    told = {dag.dag_id for dag in dags() if dag.on_failure_callback is alerts.run_failed}
+    assert told == set(parse().dags) - {"klines_health"}, "health says itself what is broken"
+
+
+def test_a_late_run_is_told_once_and_clears_when_a_run_ends_well(outbox: list[Alert], market_dsn: str) -> None:
+    deadlines.report_late(late_run(), minutes=120)
+    deadlines.report_late(late_run(), minutes=120)
+    (alert,) = outbox
+    assert alert.subject == "klines: klines_daily_increment is late"
+    assert "due 2026-01-10 02:00 UTC, not done 120 minutes later" in alert.text
+    assert "/dags/klines_daily_increment/runs/scheduled__2026-01-10T02%3A00%3A00%2B00%3A00" in alert.text
+    deadlines.run_done({"dag": parse().dags["klines_weekly_gap_fill"]})
+    assert len(outbox) == 1
+    deadlines.run_done({"dag": parse().dags["klines_daily_increment"]})
+    deadlines.run_done({"dag": parse().dags["klines_daily_increment"]})
+    assert [alert.good for alert in outbox] == [False, True]
+    with psycopg.connect(market_dsn) as conn:
+        assert conn.execute("SELECT what, cleared_at IS NULL FROM sla_miss").fetchall() == [
+            ("late run of klines_daily_increment", False)
+        ]
+
+
+def test_a_catchup_or_a_backfill_of_sixty_days_raises_no_alarm(outbox: list[Alert]) -> None:
+    days = [DUE - timedelta(days=day) for day in range(60)]
+    unpaused = DUE + timedelta(hours=9)
+    for day in days:
+        deadlines.report_late(late_run(due=day, queued=unpaused), minutes=120)
+        deadlines.report_late(late_run(run_type="backfill", due=day, queued=unpaused), minutes=120)
+        deadlines.report_late(late_run(run_type="manual", due=day, queued=day), minutes=120)
+    assert outbox == []
+
+
+def test_a_late_run_is_told_while_the_market_database_is_down(
+    outbox: list[Alert], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MARKET_DB", "postgresql://nobody:x@127.0.0.1:9/none")
+    deadlines.report_late(late_run(), minutes=120)
+    assert [alert.subject for alert in outbox] == ["klines: klines_daily_increment is late"]
+
+
+def test_a_failed_run_is_told_with_the_link_to_the_log(outbox: list[Alert]) -> None:
+    class Instance:
+        task_id = "load_lane"
+        log_url = "http://127.0.0.1:8080/dags/d/runs/r/tasks/load_lane/mapped/3?try_number=4"
+
+    class Run:
+        run_id = "manual__1"
+
+    dag = parse().dags["klines_initial_load"]
+    alerts.run_failed({"dag": dag, "dag_run": Run(), "ti": Instance(), "reason": "task_failure"})
+    alerts.run_failed({"dag": dag, "run_id": "manual__2", "reason": "task_failure"})
+    first, second = outbox
+    assert first.subject == "klines: a run of klines_initial_load failed"
+    assert f"load_lane. Log: {Instance.log_url}" in first.text
+    assert "/dags/klines_initial_load/runs/manual__2" in second.text
