@@ -13,6 +13,7 @@ Each error is one sentence: what is wrong, where, and what to do.
     ├── IncompleteMonth     a month lacks candles that nobody explained
     ├── BrokenPromise       a health check found what should not be; the sentence says what mends it
     ├── AlertError          no configured channel took a message
+    ├── PruneError          candles could not be saved, removed or brought back; what was not verified stays stored
     └── MigrationError      the database's schema and include/sql/migrations do not fit
 """
 
@@ -63,6 +64,10 @@ class BrokenPromise(KlinesError):
 
 class AlertError(KlinesError):
     """No configured channel took a message; the sentence says why each refused."""
+
+
+class PruneError(KlinesError):
+    """Candles could not be saved, removed or brought back; what is not verified in a file stays in the database."""
 
 
 class MigrationError(KlinesError):

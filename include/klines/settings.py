@@ -19,6 +19,9 @@ SQL_DIR = ROOT / "include" / "sql"
 CONFIG_DIR = Path(os.environ.get("KLINES_CONFIG_DIR", ROOT / "include" / "config"))
 """universe.yaml and timeframes.yaml; KLINES_CONFIG_DIR names another folder, so that the bundle can stay read-only."""
 
+COLD_STORAGE = os.environ.get("KLINES_COLD_STORAGE", (ROOT / ".run" / "cold").as_uri())
+"""Where the prune puts candles before it removes them: file:///folder, or an object store, s3://connection@bucket/folder."""
+
 BINANCE_CONN_ID = "binance_default"
 MARKET_CONN_ID = "market_db"
 POOL = "binance_api"

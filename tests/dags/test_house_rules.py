@@ -30,10 +30,11 @@ DAGS = {
     "klines_health",
     "klines_initial_load",
     "klines_monthly_consolidation",
+    "klines_monthly_prune",
     "klines_quality_check",
     "klines_weekly_gap_fill",
 }
-VERBS = {"check", "choose", "load", "make", "measure", "publish"}
+VERBS = {"check", "choose", "load", "make", "measure", "prune", "publish"}
 WITHOUT_RETRIES = {"publish_summary": "it fails because a lane failed, which its own retry does not change"}
 MOST_LINES = 100
 RUNBOOK = ("**When**", "**Running it again**", "**What to do when it fails**")
@@ -50,6 +51,7 @@ MAPPED = {
     "check_health": ({"op_kwargs": {"kind": "completeness"}}, "completeness"),
     "load_changed_files": ({"lane": LANE.to_json()}, "BTC 1h"),
     "load_lane": ({"lane": LANE.to_json()}, "BTC 1h"),
+    "prune_lane": ({"lane": {"name": "1h 2020", "timeframe": "1h", "year": 2020, "cutoff": "2021-01-01"}}, "1h 2020"),
 }
 """For each mapped task: mapped arguments, and the name that the UI must show for them."""
 

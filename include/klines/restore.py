@@ -1,0 +1,164 @@
+"""Pruned candles back into market_data: `python -m include.klines.restore --start 2020-01-01 --end 2020-12-31`.
+
+Days are UTC and included; --symbols BTC,ETH and --timeframes 1h choose. The database is --dsn, else KLINES_DSN, else
+Airflow's connection market_db, as a role that may write; the files are where the prune put them (KLINES_COLD_STORAGE).
+Only what was pruned and is not back yet is stored, window by window as a load stores it: a second run finds nothing to
+do. The next prune takes it again unless it is pinned.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from binance_plugin.stats import RequestStats
+from include.klines import quality, sql
+from include.klines.cold_storage import ColdStorage
+from include.klines.database import market_connection, prepare
+from include.klines.errors import KlinesError, PruneError
+from include.klines.lanes import SeriesPlan
+from include.klines.settings import timeframe_settings
+from include.klines.store import Fetched, RunRef, store_window
+from include.klines.windows import Window, chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from include.klines.candles import Candles
+    from include.klines.quality import Series
+
+SOURCE = "cold-storage"
+
+
+def restore(
+    conn: psycopg.Connection,
+    storage: ColdStorage,
+    window: Window,
+    *,
+    clock: datetime,
+    symbols: Sequence[str] | None = None,
+    timeframes: Sequence[str] | None = None,
+) -> dict[Series, int]:
+    """Bring back what a prune took inside `window` (None: of all symbols, all timeframes); candles stored, by series.
+
+    `conn` is in autocommit; `clock` stamps the records. Raises PruneError where a file is missing or not whole: what
+    came before it is back, the rest stays pruned.
+    """
+    binds: dict[str, Any] = {
+        "range_start": window.start,
+        "range_end": window.end,
+        "symbols": None if symbols is None else list(symbols),
+        "timeframes": None if timeframes is None else list(timeframes),
+    }
+    chosen = conn.execute(sql.load("restore/series").encode(), binds).fetchall()
+    return {series: _restore_series(conn, storage, series, window, clock) for series in chosen}
+
+
+def _restore_series(
+    conn: psycopg.Connection, storage: ColdStorage, series: Series, window: Window, clock: datetime
+) -> int:
+    taken = [Window(*span) for span in conn.execute(sql.load("restore/pruned").encode(), _binds(series, window))]
+    stored = 0
+    for span in taken:
+        stored += sum(_restore_year(conn, storage, series, year, clock) for year in chunks(span, "year"))
+        quality.measure(conn, symbols=None, timeframes=None, series=[series], window=span, clock=clock)
+    return stored
+
+
+def _restore_year(conn: psycopg.Connection, storage: ColdStorage, series: Series, span: Window, clock: datetime) -> int:
+    """One file back into market_data, in the transactions of timeframes.yaml, at most a year each."""
+    symbol, timeframe = series
+    year = span.start.year
+    claim = {"timeframe": timeframe, "year": year}
+    if conn.execute(sql.load("prune/claim").encode(), claim).fetchone() != (True,):
+        raise PruneError(f"a prune works on {timeframe} {year}: run it again when that has ended.")
+    try:
+        candles = storage.read(symbol, timeframe, year).slice(span)
+        if not len(candles):
+            raise PruneError(
+                f"{storage.path(symbol, timeframe, year)} has nothing of {span}: is that where it was put?"
+            )
+        binds = _binds(series, span) | {"window_start": span.start, "window_end": span.end}
+        conn.execute(sql.load("load/ensure_partitions").encode(), binds)
+        pieces = chunks(span, "month" if timeframe_settings()[timeframe].chunk == "month" else "year")
+        return sum(_restore_piece(conn, series, piece, candles.slice(piece), clock) for piece in pieces)
+    finally:
+        conn.execute(sql.load("prune/release").encode(), claim)
+
+
+def _restore_piece(conn: psycopg.Connection, series: Series, span: Window, candles: Candles, clock: datetime) -> int:
+    plan = SeriesPlan(series[0], f"{series[0]}USDT", series[1], (span,))
+    run = RunRef("klines_restore", f"{clock:%Y-%m-%dT%H:%M:%SZ}", str(plan))
+    fetched = Fetched(span, candles, SOURCE, (), (), (), (), (), RequestStats(), clock)
+    with conn.transaction():
+        binds = _binds(series, span)
+        conn.execute(sql.load("load/lock_series").encode(), binds)
+        conn.execute(sql.load("restore/resolve").encode(), binds | {"clock": clock})
+        return store_window(conn, plan, fetched, run=run, clock=clock).inserted
+
+
+def _binds(series: Series, window: Window) -> dict[str, Any]:
+    return {
+        "symbol": series[0],
+        "timeframe": series[1],
+        "range_start": window.start,
+        "range_end": window.end,
+    }
+
+
+@contextmanager
+def _connection(dsn: str | None) -> Iterator[psycopg.Connection]:
+    if dsn is None:
+        with market_connection() as conn:
+            yield conn
+    else:
+        with psycopg.connect(dsn) as conn:
+            yield prepare(conn)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Restore and print what came back, a line a series; exit code 1 and one sentence where it failed."""
+    parser = argparse.ArgumentParser(prog="python -m include.klines.restore", description=__doc__)
+    parser.add_argument("--start", type=date.fromisoformat, required=True, help="first day, UTC")
+    parser.add_argument("--end", type=date.fromisoformat, required=True, help="last day, UTC, included")
+    parser.add_argument("--symbols", type=_names, help="as in BTC,ETH; none: all")
+    parser.add_argument("--timeframes", type=_names, help="as in 1h,1d; none: all")
+    parser.add_argument("--dsn", default=os.environ.get("KLINES_DSN"), help="the market database, as market_writer")
+    given = parser.parse_args(argv)
+    try:
+        window = Window(_midnight(given.start), _midnight(given.end + timedelta(days=1)))
+        with _connection(given.dsn) as conn:
+            done = restore(
+                conn,
+                ColdStorage.open(conn),
+                window,
+                clock=datetime.now(UTC),
+                symbols=given.symbols,
+                timeframes=given.timeframes,
+            )
+    except (KlinesError, psycopg.Error) as error:
+        sys.stderr.write(f"{str(error).strip()}\n")
+        return 1
+    for (symbol, timeframe), candles in done.items():
+        sys.stdout.write(f"{symbol} {timeframe}: {candles:,} candles are back\n")
+    if not done:
+        sys.stdout.write(f"nothing of {window} is pruned, or all of it is back\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

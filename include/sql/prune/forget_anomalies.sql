@@ -1,0 +1,10 @@
+-- Removes the findings about candles that are gone.
+-- Binds: symbols, timeframe, starts, ends (entry i of symbols, starts and ends is one removed span). Table: data_anomaly.
+-- A second run finds none.
+DELETE FROM data_anomaly AS anomaly
+USING unnest(%(symbols)s::text[], %(starts)s::timestamptz[], %(ends)s::timestamptz[]) AS removed (symbol, starts_at, ends_at)
+WHERE
+    anomaly.symbol = removed.symbol
+    AND anomaly.timeframe = %(timeframe)s::text
+    AND anomaly.timestamp >= removed.starts_at
+    AND anomaly.timestamp < removed.ends_at;

@@ -1,0 +1,36 @@
+-- Brings the ranges of some series to what is stored after `removed` candles went; a series without any candle has no range.
+-- Binds: symbols, removed (bigint[]; entry i of both is a series, each once), timeframe. Tables: historical_data_range, market_data.
+-- A second run subtracts twice: it belongs into the transaction that removed them.
+WITH series AS (
+    SELECT
+        symbol,
+        removed
+    FROM unnest(%(symbols)s::text[], %(removed)s::bigint[]) AS wanted (symbol, removed)
+),
+
+reach AS MATERIALIZED (
+    SELECT
+        series.symbol,
+        series.removed,
+        min(candle.timestamp) AS earliest_date,
+        max(candle.timestamp) AS latest_date
+    FROM series
+    LEFT JOIN market_data AS candle ON series.symbol = candle.symbol AND candle.timeframe = %(timeframe)s::text
+    GROUP BY series.symbol, series.removed
+),
+
+emptied AS (
+    DELETE FROM historical_data_range AS stored
+    USING reach
+    WHERE stored.symbol = reach.symbol AND stored.timeframe = %(timeframe)s::text AND reach.earliest_date IS NULL
+)
+
+UPDATE historical_data_range AS stored SET
+    earliest_date = reach.earliest_date,
+    latest_date = reach.latest_date,
+    total_records = greatest(stored.total_records - reach.removed, 0)
+FROM reach
+WHERE
+    stored.symbol = reach.symbol
+    AND stored.timeframe = %(timeframe)s::text
+    AND reach.earliest_date IS NOT NULL;
