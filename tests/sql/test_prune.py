@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from include.klines.cold_storage import ColdStorage
 from include.klines.database import prepare
 from include.klines.errors import PruneError
 from include.klines.pruning import Pruner, PruneReport
-from include.klines.reader import load_ohlcv, load_pinned, pin
+from include.klines.reader import MissingData, load_ohlcv, load_pinned, pin
 from include.klines.restore import main, restore
 from tests.sql.measured import at, fill, gaps, months, window
 from tests.sql.stored import list_symbol
@@ -191,6 +192,23 @@ def test_a_pinned_dataset_reads_the_same_after_a_prune_and_the_rest_says_pruned(
     prune(conn, storage)
     assert load_pinned("mine", dsn=conn)["BTC"].attrs["fingerprint"] == kept.fingerprint
     assert load_ohlcv("BTC", "1h", "2021-01-01", "2021-01-03", dsn=conn).attrs["fingerprint"] == young
+    with pytest.raises(MissingData) as refused:
+        load_ohlcv("BTC", "1h", "2020-12-19", "2020-12-22", dsn=conn)
+    assert [(hole.start, hole.cause, hole.candles) for hole in refused.value.windows] == [
+        (at("2020-12-20"), "pruned", 48)
+    ]
+    command = "python -m include.klines.restore --symbols BTC --timeframes 1h --start 2020-12-20 --end 2020-12-21"
+    assert (refused.value.restore, refused.value.conf) == (command, None)
+    assert command in str(pickle.loads(pickle.dumps(refused.value)))
+    with pytest.raises(psycopg.errors.DatabaseError, match="pruned") as refused_in_sql:
+        conn.execute("SELECT * FROM ohlcv('BTC', '1h', '2020-12-19Z', '2020-12-22Z')")
+    assert command in str(refused_in_sql.value.diag.message_hint)
+    masked = load_ohlcv("BTC", "1h", "2020-12-19", "2020-12-22", on_gap="mask", dsn=conn)
+    assert (len(masked), int(masked["close"].isna().sum())) == (72, 48)
+    in_sql = conn.execute(
+        "SELECT pruned, adjusted_completeness_percentage FROM coverage('BTC', '1h', '2020-12-19Z', '2020-12-22Z')"
+    )
+    assert in_sql.fetchone() == (48, 100)
 
 
 def test_neither_quality_nor_a_load_complains_about_what_was_pruned(

@@ -7,7 +7,7 @@ KlinesError                      include.klines.errors
 │   └── RangeOutsideListing      .listings
 │       └── ReusedTicker         the range spans two assets that had one name
 └── ReaderError
-    ├── MissingData              .windows .expected .missing .share .conf .command
+    ├── MissingData              .windows .expected .missing .share .conf .command .restore
     ├── FingerprintMismatch      .expected .actual .revisions
     ├── UnknownPin               .known
     └── DatabaseUnavailable
@@ -88,10 +88,16 @@ class MissingData(ReaderError):
 
     `windows` names them, `missing` of `expected` is their number and `share` their part; `conf` is the form of
     klines_initial_load that loads them and `command` the same as a shell command, both None where no load can help yet.
+    `restore` is the shell command that brings back what was pruned, None where nothing was.
     """
 
     def __init__(
-        self, what: str, windows: Sequence[MissingWindow], expected: int, conf: Mapping[str, Any] | None
+        self,
+        what: str,
+        windows: Sequence[MissingWindow],
+        expected: int,
+        conf: Mapping[str, Any] | None,
+        restore: str | None = None,
     ) -> None:
         from include.klines.reader.advice import advice, command
 
@@ -100,6 +106,7 @@ class MissingData(ReaderError):
         self.share = self.missing / expected
         self.conf = dict(conf) if conf else None
         self.command = command(self.conf) if self.conf else None
+        self.restore = restore
         several = len({window.symbol for window in windows}) > 1
         listed = ", ".join(
             f"{window.symbol} {window}" if several else str(window) for window in self.windows[:LISTED_WINDOWS]
@@ -107,11 +114,11 @@ class MissingData(ReaderError):
         more = f" and {len(self.windows) - LISTED_WINDOWS} more" if len(self.windows) > LISTED_WINDOWS else ""
         super().__init__(
             f"{what} lacks {self.missing} of {expected} candles ({100 * self.share:.4f} %) without an explanation: "
-            f"{listed}{more}; {advice(self.conf, self.windows)}"
+            f"{listed}{more}; {advice(self.conf, self.windows, restore)}"
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.what, self.windows, self.expected, self.conf)
+        return type(self), (self.what, self.windows, self.expected, self.conf, self.restore)
 
 
 class FingerprintMismatch(ReaderError):

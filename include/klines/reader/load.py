@@ -44,9 +44,10 @@ def load_ohlcv(
     timeframe: a stored one (1m 5m 15m 1h 4h 1d), or a longer one (30m 2h 6h 8h 12h 1w) made of complete groups of
     stored candles; a stored one of which the symbol has no candles is made likewise.
     start, end: text, date, datetime or Timestamp; without a zone it is UTC.
-    on_gap, for candles missing without an explanation: "raise" MissingData, "mask" (a row of NaN), or "drop" the row.
-    on_outage, for candles that never existed or were pruned (the exchange was down, the pair was suspended): "mask",
-    "drop", or "ffill": prices are the last close, volumes and trades 0, and a boolean column `is_filled` is True there.
+    on_gap, for candles missing without an explanation, or pruned: "raise" MissingData, "mask" (a row of NaN), or "drop"
+    the row.
+    on_outage, for candles that never existed (the exchange was down, the pair was suspended): "mask", "drop", or
+    "ffill": prices are the last close, volumes and trades 0, and a boolean column `is_filled` is True there.
     columns: any of open high low close volume quote_volume trades taker_buy_volume taker_buy_quote_volume.
     follow_renames: go on with the pair that replaced this one, and back to the one it replaced (MATIC and POL), in
     units of `symbol` by the documented ratio. A column `listed_as` names each row's pair, attrs["seams"] the changes;

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from include.klines.reader.advice import load_conf
+from include.klines.reader.advice import load_conf, restore_command
 from include.klines.reader.errors import MissingData
 from include.klines.reader.request import PRICES
 
@@ -47,7 +47,8 @@ def refuse(
     if windows:
         timeframe = request.length.name
         conf = load_conf(windows, base or timeframe)
-        raise MissingData(f"{symbols} {timeframe} {request}", windows, request.count * series, conf)
+        restore = restore_command(windows, base or timeframe)
+        raise MissingData(f"{symbols} {timeframe} {request}", windows, request.count * series, conf, restore)
 
 
 def treat(series: Series, on_gap: OnGap, on_outage: OnOutage, close_before: float | None) -> Treated:

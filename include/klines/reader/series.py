@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 POSTGRES_EPOCH = 946_684_800_000_000  # 2000-01-01 UTC, in microseconds since 1970
 
-CAUSES = ("present", "open", "not_published", "not_closed", "exchange_outage", "suspension", "pruned", "not_listed")
+CAUSES = ("present", "open", "not_published", "not_closed", "pruned", "exchange_outage", "suspension", "not_listed")
 """What a place of the grid can be; its index is its code."""
 EXPLAINED = CAUSES.index("exchange_outage")
-"""Codes from here on are holes that no load can fill."""
+"""Codes from here on are holes that nothing can fill; pruned candles can be brought back."""
 NOT_CLOSED = CAUSES.index("not_closed")
 NOT_LISTED = CAUSES.index("not_listed")
 
