@@ -51,9 +51,8 @@ def publish_health(context: Any) -> dict[str, Any]:
         alerts.send(alerts.Alert("klines: the market database does not answer", f"{error}\n{_link(context)}"))
         raise
     lines = [f"**{len(misses):,} promises are broken:**"] if misses else [NOTHING_YET if empty else "**Healthy.**"]
-    lines += [
-        f"- {miss['what']} {miss['symbol'] or ''} {miss['timeframe'] or ''}: {miss['detail']}" for miss in misses[:50]
-    ]
+    lines += [f"- {_name(miss)}: {miss['detail']}" for miss in misses[:SHOWN]]
+    lines += [f"- and {len(misses) - SHOWN:,} more, in sla_miss"] if len(misses) > SHOWN else []
     context["ti"].xcom_push(key="note", value="\n".join(lines))
     log.info("%s", "\n".join(lines))
     if misses:

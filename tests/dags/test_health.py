@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import psycopg
+import pytest
+
+from include.klines import alerts
+from include.klines.errors import BrokenPromise
+from include.klines.health_tasks import publish_health
 
 if TYPE_CHECKING:
+    from include.klines.alerts import Alert
     from tests.dags.airflow_runs import Airflow
 
 NOWHERE = "http://127.0.0.1:9"
@@ -33,7 +41,9 @@ def test_health_turns_red_and_green_again(airflow: Airflow, market_dsn: str) -> 
         late = airflow.run("klines_health", **where, at="2026-01-11T10:00:00+00:00")
         assert late.state == "failed", late.log[-3000:]
         assert late.tasks == dict.fromkeys(CHECKS, "success") | {"last_sync": "failed", "publish_summary": "failed"}
-        assert "- last_sync BTC 1h: (last synced 2026-01-09 02:00 UTC). What mends it: airflow dags unpause" in late.note
+        assert (
+            "- last_sync BTC 1h: (last synced 2026-01-09 02:00 UTC). What mends it: airflow dags unpause" in late.note
+        )
         (row,) = conn.execute("SELECT what, missed_at::text, cleared_at, last_sent_at = missed_at FROM sla_miss")
         assert row == ("last_sync", "2026-01-11 10:00:00+00", None, True)
 
@@ -41,3 +51,47 @@ def test_health_turns_red_and_green_again(airflow: Airflow, market_dsn: str) -> 
     well = airflow.run("klines_health", **where, at="2026-01-11T12:00:00+00:00")
     assert well.state == "success", well.log[-3000:]
     assert well.note == "**Healthy.**"
+
+
+class TaskInstance:
+    """What the closing task asks of its task instance: which checks have ended, and a place for the note."""
+
+    def __init__(self, checked: set[str]) -> None:
+        self.checked = checked
+        self.note = ""
+
+    def xcom_pull(self, **asked: Any) -> list[str]:
+        return sorted(self.checked)
+
+    def xcom_push(self, *, key: str, value: str) -> None:
+        self.note = value
+
+
+def summed_up(checked: set[str]) -> dict[str, Any]:
+    ends = datetime(2026, 1, 10, 10, tzinfo=UTC)
+    run = SimpleNamespace(
+        run_type="scheduled", run_id="scheduled__1", data_interval_end=ends, logical_date=None, run_after=ends
+    )
+    return {"dag": SimpleNamespace(dag_id="klines_health"), "dag_run": run, "ti": TaskInstance(checked)}
+
+
+def test_a_check_that_could_not_be_made_is_told_once(market_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Alert] = []
+    monkeypatch.setattr(alerts, "send", lambda alert: sent.append(alert) or ("here",))
+    monkeypatch.setenv("AIRFLOW_CONN_MARKET_DB", market_dsn)
+    for _ in range(2):
+        with pytest.raises(BrokenPromise, match="health_checks"):
+            publish_health(summed_up(CHECKS - {"ban"}))
+    assert [alert.subject for alert in sent] == ["klines: some promises could not be checked"]
+    assert "before they knew: ban" in sent[0].text
+    assert publish_health(summed_up(CHECKS)) == {"broken": 0, "empty": True}
+    assert [alert.good for alert in sent] == [False, True]
+
+
+def test_a_market_database_that_is_down_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Alert] = []
+    monkeypatch.setattr(alerts, "send", lambda alert: sent.append(alert) or ("here",))
+    monkeypatch.setenv("AIRFLOW_CONN_MARKET_DB", "postgresql://nobody:x@127.0.0.1:9/none")
+    with pytest.raises(psycopg.OperationalError):
+        publish_health(summed_up(set()))
+    assert [alert.subject for alert in sent] == ["klines: the market database does not answer"]

@@ -109,7 +109,8 @@ def test_incomplete_series_are_named_worst_first_with_cause_and_command(conn: ps
     assert [finding.series for finding in verdict.findings] == ["SOL 1h", "ETH 1h"]
     assert verdict.headline == "completeness is below 99 % for 2 series"
     assert (
-        "missing 48 not_published: SOL 1h 93.33 percent of 30 days, 96.00 percent of 90 days, 96.00 percent of 365 days" in verdict.text
+        "missing 48 not_published: SOL 1h 93.33 percent of 30 days, 96.00 percent of 90 days, 96.00 percent of 365 days"
+        in verdict.text
     )
     assert verdict.mend == (
         "airflow dags trigger klines_weekly_gap_fill --conf "

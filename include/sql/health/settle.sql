@@ -11,7 +11,7 @@ WITH found AS (
 ),
 
 cleared AS (
-    UPDATE sla_miss AS miss SET cleared_at = greatest(miss.missed_at, %(clock)s::timestamptz)
+    UPDATE sla_miss AS miss SET cleared_at = greatest(miss.missed_at, miss.last_sent_at, %(clock)s::timestamptz)
     WHERE
         miss.what = %(what)s::text
         AND miss.cleared_at IS NULL

@@ -9,4 +9,4 @@ SELECT
         '{}'
     ) AS cleared
 FROM sla_miss
-WHERE what = %(what)s::text AND (cleared_at IS NULL OR last_sent_at < cleared_at);
+WHERE what = %(what)s::text AND (cleared_at IS NULL OR last_sent_at <= cleared_at);
