@@ -12,3 +12,6 @@ RUN sed '/^# --- `make run`/,$d' /tmp/packages/requirements.txt > /tmp/packages/
     && grep -q '^apache-airflow==3\.3\.2' /tmp/packages/server.txt \
     && pip install --no-cache-dir -r /tmp/packages/server.txt -c /tmp/packages/constraints.txt \
     && rm -r /tmp/packages
+
+# Where the prune puts candles before it removes them; a volume that is mounted here belongs to the same user.
+RUN mkdir /opt/airflow/cold

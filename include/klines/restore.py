@@ -16,14 +16,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
-from binance_plugin.stats import RequestStats
 from include.klines import quality, sql
 from include.klines.cold_storage import ColdStorage
-from include.klines.database import market_connection, prepare
-from include.klines.errors import KlinesError, PruneError
+from include.klines.database import prepare
+from include.klines.errors import InvalidRequest, KlinesError, PruneError
 from include.klines.lanes import SeriesPlan
-from include.klines.settings import timeframe_settings
+from include.klines.settings import MARKET_CONN_ID, ROOT, timeframe_settings
 from include.klines.store import Fetched, RunRef, store_window
 from include.klines.windows import Window, chunks
 
@@ -93,6 +93,8 @@ def _restore_year(conn: psycopg.Connection, storage: ColdStorage, series: Series
 
 
 def _restore_piece(conn: psycopg.Connection, series: Series, span: Window, candles: Candles, clock: datetime) -> int:
+    from binance_plugin.stats import RequestStats
+
     plan = SeriesPlan(series[0], f"{series[0]}USDT", series[1], (span,))
     run = RunRef("klines_restore", f"{clock:%Y-%m-%dT%H:%M:%SZ}", str(plan))
     fetched = Fetched(span, candles, SOURCE, (), (), (), (), (), RequestStats(), clock)
@@ -114,12 +116,22 @@ def _binds(series: Series, window: Window) -> dict[str, Any]:
 
 @contextmanager
 def _connection(dsn: str | None) -> Iterator[psycopg.Connection]:
-    if dsn is None:
-        with market_connection() as conn:
-            yield conn
-    else:
-        with psycopg.connect(dsn) as conn:
-            yield prepare(conn)
+    with psycopg.connect(dsn or _airflows_address()) as conn:
+        yield prepare(conn)
+
+
+def _airflows_address() -> str:
+    """The address of Airflow's connection market_db: out of a task, only its metadata database has it."""
+    from airflow.models.connection import Connection
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        known = session.scalar(select(Connection).where(Connection.conn_id == MARKET_CONN_ID))
+        if known is None:
+            raise InvalidRequest(f"Airflow has no connection {MARKET_CONN_ID} here: give --dsn, or set KLINES_DSN.")
+        where = {"host": known.host, "port": known.port, "dbname": known.schema}
+        return make_conninfo(user=known.login, password=known.password, **where)
 
 
 def _midnight(day: date) -> datetime:
@@ -139,6 +151,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--timeframes", type=_names, help="as in 1h,1d; none: all")
     parser.add_argument("--dsn", default=os.environ.get("KLINES_DSN"), help="the market database, as market_writer")
     given = parser.parse_args(argv)
+    sys.path.append(str(ROOT / "plugins"))  # where Airflow puts it
     try:
         window = Window(_midnight(given.start), _midnight(given.end + timedelta(days=1)))
         with _connection(given.dsn) as conn:

@@ -1,7 +1,7 @@
 """`python -m include.local.address`: where the market database of `make run` is, for the role that may only read.
 
-Made for `export KLINES_DSN="$(…)"`, which reader and psql understand. A database of your own (MARKET_DB_URL) has its
-own roles, so its address is printed as you gave it.
+Made for `export KLINES_DSN="$(…)"`, which reader and psql understand; the word `writer` asks for market_writer's. A
+database of your own (MARKET_DB_URL) has its own roles, so its address is printed as you gave it.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from include.local.state import State
 from include.server.cluster import READER
 
 
-def address(state: State) -> str | None:
+def address(state: State, *, writer: bool = False) -> str | None:
     """The address in libpq's key=value form; None where `make run` never got that far."""
     record = state.read(RECORD)
     if not record.get("market"):
         return None
-    if record.get("given"):
+    if writer or record.get("given"):
         return str(record["market"])
     return make_conninfo(str(record["market"]), user=READER, password=state.secrets().backtester)
 
 
 def main() -> int:
     """Print it; exit code 1 where there is none."""
-    found = address(State())
+    found = address(State(), writer=sys.argv[1:] == ["writer"])
     sys.stdout.write(f"{found}\n") if found else sys.stderr.write("There is no database yet: `make run` makes one.\n")
     return 0 if found else 1
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from include.klines.prune_tasks import is_dry
+from include.klines.settings import ROOT
 from tests.sql.measured import fill
 
 if TYPE_CHECKING:
@@ -57,3 +60,16 @@ def test_a_run_by_hand_reports_and_prunes_only_when_asked(
         again = here.run("klines_monthly_prune", **where, dry_run=False)
         assert again.state == "success", again.log[-3000:]
         assert "**0 candles removed**" in again.note
+
+        cli(here, "airflow", "connections", "add", "market_db", "--conn-uri", market_dsn)
+        command = ["include.klines.restore", "--start", "2020-01-01", "--end", "2020-12-31"]
+        assert cli(here, *command).splitlines()[-1] == "BTC 1h: 48 candles are back"
+        assert conn.execute("SELECT count(*) FROM market_data WHERE timeframe = '1h'").fetchone() == (96,)
+
+
+def cli(airflow: Airflow, *words: str) -> str:
+    """What a module prints that is run in Airflow's environment, as `docker compose exec scheduler` does."""
+    command = [sys.executable, "-m", *words]
+    done = subprocess.run(command, env=airflow.environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.stdout

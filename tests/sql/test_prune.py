@@ -1,91 +1,35 @@
-"""The prune on a real PostgreSQL: what goes, what stays, what is remembered, and how it comes back."""
+"""The prune on a real PostgreSQL: what goes, what stays, and what is remembered."""
 
 from __future__ import annotations
 
 import pickle
-import threading
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from include.klines import cold_storage, quality, retention
+from include.klines import quality, retention
 from include.klines.cold_storage import ColdStorage
 from include.klines.database import prepare
-from include.klines.errors import PruneError
-from include.klines.pruning import Pruner, PruneReport
 from include.klines.reader import MissingData, load_ohlcv, load_pinned, pin
-from include.klines.restore import main, restore
 from tests.sql.measured import at, fill, gaps, months, window
+from tests.sql.pruned import CLOCK, counts, everything, keep, partitions, prune, pruned, ranges, unpinned
 from tests.sql.stored import list_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-CLOCK = at("2026-01-01 04:00")
-MONTH = at("2026-01-01")
-
 
 @pytest.fixture
 def conn(market_dsn: str) -> Iterator[psycopg.Connection]:
-    """A prepared connection to a database in which nothing is pinned."""
-    with psycopg.connect(market_dsn) as connection:
-        prepare(connection).execute("DELETE FROM dataset_pin")
-        yield connection
+    yield from unpinned(market_dsn)
 
 
 @pytest.fixture
 def storage(conn: psycopg.Connection, tmp_path: Path) -> ColdStorage:
     return ColdStorage.open(conn, (tmp_path / "cold").as_uri())
-
-
-def prune(
-    conn: psycopg.Connection, storage: ColdStorage, month: datetime = MONTH, *, sleep: Any = lambda seconds: None
-) -> list[PruneReport]:
-    """What klines_monthly_prune does in the month that begins at `month`."""
-    limits = retention.cutoffs(month)
-    found = [each for name, cutoff in limits.items() for each in retention.prospects(conn, name, cutoff)]
-    return [Pruner(conn, storage, CLOCK, sleep).prune(lane) for lane in retention.lanes_of(found, limits)]
-
-
-def counts(conn: psycopg.Connection) -> dict[tuple[str, str], int]:
-    rows = conn.execute("SELECT symbol, timeframe, count(*) FROM market_data GROUP BY 1, 2").fetchall()
-    return {(symbol, timeframe): count for symbol, timeframe, count in rows}
-
-
-def everything(conn: psycopg.Connection) -> list[Any]:
-    return conn.execute("SELECT * FROM market_data ORDER BY symbol, timeframe, timestamp").fetchall()
-
-
-def partitions(conn: psycopg.Connection) -> list[str]:
-    rows = conn.execute(
-        "SELECT relname FROM pg_class WHERE relname ~ '^market_data_[0-9]+[mhd]_' AND relkind = 'r' ORDER BY 1"
-    )
-    return [name for (name,) in rows]
-
-
-def pruned(conn: psycopg.Connection) -> list[tuple[str, str, str, int]]:
-    rows = conn.execute(
-        "SELECT symbol, gap_start, gap_end, missing_records FROM data_gap"
-        " WHERE cause = 'pruned' AND resolved_at IS NULL ORDER BY 1, 2"
-    )
-    return [(symbol, f"{start:%Y-%m-%d %H:%M}", f"{end:%Y-%m-%d %H:%M}", n) for symbol, start, end, n in rows]
-
-
-def ranges(conn: psycopg.Connection) -> list[tuple[Any, ...]]:
-    return conn.execute(
-        "SELECT symbol, timeframe, earliest_date, latest_date, total_records FROM historical_data_range ORDER BY 1, 2"
-    ).fetchall()
-
-
-def keep(conn: psycopg.Connection, name: str, timeframe: str, start: str, end: str, symbols: list[str] | None) -> None:
-    conn.execute(
-        "INSERT INTO dataset_pin (name, symbols, timeframe, range_start, range_end) VALUES (%s, %s, %s, %s, %s)",
-        (name, symbols, timeframe, at(start), at(end)),
-    )
 
 
 def test_cutoffs_are_whole_months_before_the_month_of_the_run() -> None:
@@ -248,181 +192,6 @@ def test_an_explained_hole_keeps_its_cause(conn: psycopg.Connection, storage: Co
     assert ("2020-12-30 04:00", "2020-12-30 06:00") in gaps(conn, "BTC")
 
 
-def test_a_crash_between_file_and_removal_is_mended_by_the_next_run(
-    conn: psycopg.Connection, storage: ColdStorage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fill(conn, "BTC", "2020-12-30", "2021-01-03")
-    before = everything(conn)
-    with monkeypatch.context() as broken:
-        broken.setattr(Pruner, "_remember", _die)
-        with pytest.raises(RuntimeError):
-            prune(conn, storage)
-    assert everything(conn) == before
-    assert len(storage.read("BTC", "1h", 2020)) == 48
-    conn.execute("SELECT pg_advisory_unlock_all()")
-    (report,) = prune(conn, storage)
-    assert report.removed == 48
-
-
-def _die(*given: Any) -> None:
-    raise RuntimeError("the worker died")
-
-
-def test_nothing_goes_while_its_file_is_damaged(conn: psycopg.Connection, storage: ColdStorage) -> None:
-    fill(conn, "BTC", "2020-12-30", "2021-01-03")
-    path = storage.path("BTC", "1h", 2020)
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"not parquet")
-    with pytest.raises(PruneError, match=r"candles\.parquet cannot be read"):
-        prune(conn, storage)
-    assert counts(conn) == {("BTC", "1h"): 96}
-    assert path.read_bytes() == b"not parquet"
-
-
-def test_what_is_read_back_must_be_what_was_written(
-    conn: psycopg.Connection, storage: ColdStorage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fill(conn, "BTC", "2020-12-30", "2021-01-03")
-    encode = cold_storage._encode
-    monkeypatch.setattr(cold_storage, "_encode", lambda candles, about: encode(candles.take(slice(1, None)), about))
-    with pytest.raises(PruneError, match="nothing was removed"):
-        prune(conn, storage)
-    assert counts(conn) == {("BTC", "1h"): 96}
-    assert not storage.path("BTC", "1h", 2020).exists()
-
-
-def test_a_partition_in_use_stays_until_it_is_free(
-    conn: psycopg.Connection, storage: ColdStorage, market_dsn: str
-) -> None:
-    fill(conn, "BTC", "2020-12-30", "2021-01-03")
-    with psycopg.connect(market_dsn) as load:
-        load.execute("SELECT count(*) FROM market_data WHERE timeframe = '1h'")
-        waits: list[float] = []
-        with pytest.raises(PruneError, match="was in use 60 times in a row"):
-            _impatient(conn, storage, waits)
-        assert counts(conn) == {("BTC", "1h"): 96}
-        load.rollback()
-    assert prune(conn, storage)[0].removed == 48
-
-
-def _impatient(conn: psycopg.Connection, storage: ColdStorage, waits: list[float]) -> None:
-    conn.execute("SET lock_timeout = '1ms'")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("include.klines.pruning.Pruner._patiently", _quick(waits))
-        prune(conn, storage)
-
-
-def _quick(waits: list[float]) -> Any:
-    patiently = Pruner._patiently
-
-    def quick(self: Pruner, work: Any, partition: Any) -> None:
-        def work_at_once() -> None:
-            self.conn.execute("SET LOCAL lock_timeout = '1ms'")
-            work()
-
-        patiently(self, work_at_once, partition)
-
-    return quick
-
-
-def test_a_prune_and_a_load_at_once_never_make_the_load_fail(
-    conn: psycopg.Connection, storage: ColdStorage, market_dsn: str
-) -> None:
-    fill(conn, "BTC", "2020-12-30", "2021-01-03")
-    failed: list[BaseException] = []
-    stop = threading.Event()
-
-    def load() -> None:
-        try:
-            with psycopg.connect(market_dsn) as other:
-                while not stop.is_set():
-                    with other.transaction():
-                        other.execute("SELECT count(*) FROM market_data WHERE timeframe = '1h'")
-                        other.execute(
-                            "UPDATE market_data SET trades = trades + 1 WHERE timestamp = '2021-01-02 00:00+00'"
-                        )
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=load)
-    thread.start()
-    try:
-        (report,) = prune(conn, storage)
-    finally:
-        stop.set()
-        thread.join()
-    assert failed == []
-    assert report.removed == 48
-
-
-def test_a_candle_revised_after_it_was_saved_is_saved_again(
-    conn: psycopg.Connection, storage: ColdStorage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fill(conn, "BTC", "2020-12-30", "2021-01-03")
-    keep_in_file = ColdStorage.keep
-    done: list[int] = []
-
-    def revise_after(self: ColdStorage, *given: Any) -> int:
-        size = keep_in_file(self, *given)
-        if not done:
-            conn.execute("UPDATE market_data SET trades = 77 WHERE timestamp = '2020-12-31 00:00+00'")
-        done.append(size)
-        return size
-
-    monkeypatch.setattr(ColdStorage, "keep", revise_after)
-    prune(conn, storage)
-    assert len(done) == 2
-    assert storage.read("BTC", "1h", 2020).trades[24] == 77
-
-
-def test_everything_comes_back_as_it_was(conn: psycopg.Connection, storage: ColdStorage) -> None:
-    for symbol in ("BTC", "ETH"):
-        list_symbol(conn, symbol, "2020-12-30")
-        fill(conn, symbol, "2020-12-30", "2021-01-03")
-    fill(conn, "BTC", "2024-12-30", "2025-01-02", timeframe="1m")
-    before, known = everything(conn), ranges(conn)
-    prune(conn, storage)
-    assert everything(conn) != before
-    done = restore(conn, storage, window("2019-01-01", "2026-01-01"), clock=CLOCK)
-    assert done == {("BTC", "1h"): 48, ("ETH", "1h"): 48, ("BTC", "1m"): 2880}
-    assert (everything(conn), ranges(conn), pruned(conn)) == (before, known, [])
-    assert restore(conn, storage, window("2019-01-01", "2026-01-01"), clock=CLOCK) == {}
-    prune(conn, storage)
-    assert pruned(conn)[-1] == ("ETH", "2020-12-30 00:00", "2021-01-01 00:00", 48)
-
-
-def test_a_part_comes_back_and_the_rest_stays_pruned(conn: psycopg.Connection, storage: ColdStorage) -> None:
-    list_symbol(conn, "BTC", "2020-12-20")
-    fill(conn, "BTC", "2020-12-20", "2021-01-03")
-    prune(conn, storage)
-    restore(conn, storage, window("2020-12-25", "2020-12-26"), clock=CLOCK, symbols=["BTC"], timeframes=["1h"])
-    assert counts(conn) == {("BTC", "1h"): 24 + 48}
-    assert [row[1:3] for row in pruned(conn)] == [
-        ("2020-12-20 00:00", "2020-12-25 00:00"), ("2020-12-26 00:00", "2021-01-01 00:00"),
-    ]  # fmt: skip
-    prune(conn, storage)
-    assert len(storage.read("BTC", "1h", 2020)) == 12 * 24
-
-
-def test_the_command_brings_candles_back(
-    conn: psycopg.Connection, market_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
-    files = ColdStorage.open(conn, tmp_path.as_uri())
-    monkeypatch.setattr(ColdStorage, "open", classmethod(lambda cls, connection: files))
-    fill(conn, "BTC", "2020-12-30", "2021-01-03")
-    prune(conn, files)
-    command = ["--start", "2020-12-30", "--end", "2020-12-31", "--symbols", "BTC", "--dsn", market_dsn]
-    assert main(command) == 0
-    assert capsys.readouterr().out == "BTC 1h: 48 candles are back\n"
-    assert main(command) == 0
-    assert "nothing of" in capsys.readouterr().out
-    files.path("BTC", "1h", 2020).unlink()
-    prune(conn, files)
-    files.path("BTC", "1h", 2020).unlink()
-    assert main(command) == 1
-    assert "has nothing of" in capsys.readouterr().err
-
-
 def test_a_report_names_candles_and_bytes_by_series(conn: psycopg.Connection) -> None:
     fill(conn, "BTC", "2020-12-30", "2021-01-03")
     fill(conn, "ETH", "2020-12-31", "2021-01-03")
@@ -430,19 +199,3 @@ def test_a_report_names_candles_and_bytes_by_series(conn: psycopg.Connection) ->
     assert {key: candles for key, (candles, _) in sums.items()} == {("BTC", "1h"): 48, ("ETH", "1h"): 24}
     assert sums["BTC", "1h"][1] == pytest.approx(2 * sums["ETH", "1h"][1], rel=0.01)
     assert sums["ETH", "1h"][1] > 24 * 80
-
-
-def test_a_backtester_may_not_drop_anything(conn: psycopg.Connection, postgres_server: Any) -> None:
-    fill(conn, "BTC", "2020-12-30", "2020-12-31")
-    database = conn.info.dbname
-    with psycopg.connect(postgres_server.dsn(database, "backtester"), autocommit=True) as reader:
-        for call in ("drop_market_data_partition", "hold_market_data_partition"):
-            with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                reader.execute(f"SELECT {call}('1h', '2020-01-01 00:00+00')".encode())
-
-
-def test_the_database_itself_refuses_to_drop_pinned_candles(conn: psycopg.Connection) -> None:
-    fill(conn, "BTC", "2020-12-30", "2020-12-31")
-    keep(conn, "mine", "1h", "2020-12-30", "2020-12-31", None)
-    with pytest.raises(psycopg.errors.RestrictViolation, match="market_data_1h_2020 holds pinned candles"):
-        conn.execute("SELECT drop_market_data_partition('1h', %s)", (datetime(2020, 1, 1, tzinfo=UTC),))

@@ -1,0 +1,91 @@
+"""What was pruned comes back from its files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from include.klines.cold_storage import ColdStorage
+from include.klines.restore import main, restore
+from include.klines.settings import ROOT
+from tests.sql.measured import fill, window
+from tests.sql.pruned import CLOCK, counts, everything, prune, pruned, ranges, unpinned
+from tests.sql.stored import list_symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import psycopg
+
+
+@pytest.fixture
+def conn(market_dsn: str) -> Iterator[psycopg.Connection]:
+    yield from unpinned(market_dsn)
+
+
+@pytest.fixture
+def storage(conn: psycopg.Connection, tmp_path: Path) -> ColdStorage:
+    return ColdStorage.open(conn, (tmp_path / "cold").as_uri())
+
+
+def test_everything_comes_back_as_it_was(conn: psycopg.Connection, storage: ColdStorage) -> None:
+    for symbol in ("BTC", "ETH"):
+        list_symbol(conn, symbol, "2020-12-30")
+        fill(conn, symbol, "2020-12-30", "2021-01-03")
+    fill(conn, "BTC", "2024-12-30", "2025-01-02", timeframe="1m")
+    before, known = everything(conn), ranges(conn)
+    prune(conn, storage)
+    assert everything(conn) != before
+    done = restore(conn, storage, window("2019-01-01", "2026-01-01"), clock=CLOCK)
+    assert done == {("BTC", "1h"): 48, ("ETH", "1h"): 48, ("BTC", "1m"): 2880}
+    assert (everything(conn), ranges(conn), pruned(conn)) == (before, known, [])
+    assert restore(conn, storage, window("2019-01-01", "2026-01-01"), clock=CLOCK) == {}
+    prune(conn, storage)
+    assert pruned(conn)[-1] == ("ETH", "2020-12-30 00:00", "2021-01-01 00:00", 48)
+
+
+def test_a_part_comes_back_and_the_rest_stays_pruned(conn: psycopg.Connection, storage: ColdStorage) -> None:
+    list_symbol(conn, "BTC", "2020-12-20")
+    fill(conn, "BTC", "2020-12-20", "2021-01-03")
+    prune(conn, storage)
+    restore(conn, storage, window("2020-12-25", "2020-12-26"), clock=CLOCK, symbols=["BTC"], timeframes=["1h"])
+    assert counts(conn) == {("BTC", "1h"): 24 + 48}
+    assert [row[1:3] for row in pruned(conn)] == [
+        ("2020-12-20 00:00", "2020-12-25 00:00"), ("2020-12-26 00:00", "2021-01-01 00:00"),
+    ]  # fmt: skip
+    prune(conn, storage)
+    assert len(storage.read("BTC", "1h", 2020)) == 12 * 24
+
+
+def test_the_command_brings_candles_back(
+    conn: psycopg.Connection, market_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    files = ColdStorage.open(conn, tmp_path.as_uri())
+    monkeypatch.setattr(ColdStorage, "open", classmethod(lambda cls, connection: files))
+    fill(conn, "BTC", "2020-12-30", "2021-01-03")
+    prune(conn, files)
+    command = ["--start", "2020-12-30", "--end", "2020-12-31", "--symbols", "BTC", "--dsn", market_dsn]
+    assert main(command) == 0
+    assert capsys.readouterr().out == "BTC 1h: 48 candles are back\n"
+    assert main(command) == 0
+    assert "nothing of" in capsys.readouterr().out
+    files.path("BTC", "1h", 2020).unlink()
+    prune(conn, files)
+    files.path("BTC", "1h", 2020).unlink()
+    assert main(command) == 1
+    assert "has nothing of" in capsys.readouterr().err
+
+
+def test_the_command_works_in_a_plain_shell(
+    conn: psycopg.Connection, market_dsn: str, storage: ColdStorage, tmp_path: Path
+) -> None:
+    fill(conn, "BTC", "2020-12-30", "2021-01-03")
+    prune(conn, storage)
+    plain = {"HOME": str(tmp_path), "KLINES_DSN": market_dsn, "KLINES_COLD_STORAGE": (tmp_path / "cold").as_uri()}
+    command = [sys.executable, "-m", "include.klines.restore", "--start", "2020-12-31", "--end", "2020-12-31"]
+    done = subprocess.run(command, env=plain, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["BTC 1h: 24 candles are back"]), done.stderr
