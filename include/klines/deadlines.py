@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import (  # type: ignore[attr-defined]  # its stub does not list them
+    AsyncCallback,
     DeadlineAlert,
     DeadlineReference,
-    SyncCallback,
 )
 
 from include.klines import alerts, health
@@ -23,8 +23,18 @@ from include.klines.database import market_connection
 log = logging.getLogger(__name__)
 
 
-def report_late(context: Any, minutes: int) -> None:
-    """Deadline callback, on the executor: tell about a scheduled run that is not done `minutes` after it was due."""
+async def report_late(context: Any, minutes: int) -> None:
+    """Deadline callback: tell about a scheduled run that is not done `minutes` after it was due.
+
+    It runs in the triggerer, in a thread of its own: on the executor a callback may not read connections (3.3.2).
+    """
+    from asgiref.sync import sync_to_async
+
+    await sync_to_async(tell_late)(context, minutes)
+
+
+def tell_late(context: Any, minutes: int) -> None:
+    """What `report_late` does."""
     run = context["dag_run"]
     if not was_due(run, timedelta(minutes=minutes)):
         log.info("%s of %s was not due at a time: no alarm", run["dag_run_id"], run["dag_id"])
@@ -74,7 +84,7 @@ def _alert(name: str, allowance: timedelta) -> DeadlineAlert:
         name=f"{name}: done {allowance} after it was due",
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
         interval=allowance,
-        callback=SyncCallback(report_late, kwargs={"minutes": allowance // timedelta(minutes=1)}),
+        callback=AsyncCallback(report_late, kwargs={"minutes": allowance // timedelta(minutes=1)}),
     )
 
 

@@ -64,8 +64,8 @@ def test_every_dag_but_health_tells_when_a_run_fails() -> None:
 
 
 def test_a_late_run_is_told_once_and_clears_when_a_run_ends_well(outbox: list[Alert], market_dsn: str) -> None:
-    deadlines.report_late(late_run(), minutes=120)
-    deadlines.report_late(late_run(), minutes=120)
+    deadlines.tell_late(late_run(), minutes=120)
+    deadlines.tell_late(late_run(), minutes=120)
     (alert,) = outbox
     assert alert.subject == "klines: klines_daily_increment is late"
     assert "due 2026-01-10 02:00 UTC, not done 120 minutes later" in alert.text
@@ -85,9 +85,9 @@ def test_a_catchup_or_a_backfill_of_sixty_days_raises_no_alarm(outbox: list[Aler
     days = [DUE - timedelta(days=day) for day in range(60)]
     unpaused = DUE + timedelta(hours=9)
     for day in days:
-        deadlines.report_late(late_run(due=day, queued=unpaused), minutes=120)
-        deadlines.report_late(late_run(run_type="backfill", due=day, queued=unpaused), minutes=120)
-        deadlines.report_late(late_run(run_type="manual", due=day, queued=day), minutes=120)
+        deadlines.tell_late(late_run(due=day, queued=unpaused), minutes=120)
+        deadlines.tell_late(late_run(run_type="backfill", due=day, queued=unpaused), minutes=120)
+        deadlines.tell_late(late_run(run_type="manual", due=day, queued=day), minutes=120)
     assert outbox == []
 
 
@@ -95,7 +95,7 @@ def test_a_late_run_is_told_while_the_market_database_is_down(
     outbox: list[Alert], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_MARKET_DB", "postgresql://nobody:x@127.0.0.1:9/none")
-    deadlines.report_late(late_run(), minutes=120)
+    deadlines.tell_late(late_run(), minutes=120)
     assert [alert.subject for alert in outbox] == ["klines: klines_daily_increment is late"]
 
 
