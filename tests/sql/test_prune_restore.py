@@ -7,11 +7,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.sdk.io import attach
+from fsspec.implementations.memory import MemoryFileSystem
 
 from include.klines.cold_storage import ColdStorage
 from include.klines.restore import main, restore
 from include.klines.settings import ROOT
-from tests.sql.measured import fill, window
+from tests.sql.measured import at, fill, window
 from tests.sql.pruned import CLOCK, counts, everything, prune, pruned, ranges, unpinned
 from tests.sql.stored import list_symbol
 
@@ -89,3 +91,16 @@ def test_the_command_works_in_a_plain_shell(
     command = [sys.executable, "-m", "include.klines.restore", "--start", "2020-12-31", "--end", "2020-12-31"]
     done = subprocess.run(command, env=plain, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["BTC 1h: 24 candles are back"]), done.stderr
+
+
+def test_the_files_may_be_in_an_object_store(conn: psycopg.Connection) -> None:
+    fill(conn, "BTC", "2020-11-29", "2021-01-03")
+    before = everything(conn)
+    attach(protocol="memory", fs=MemoryFileSystem())  # one that fsspec has, in place of a provider's
+    store = ColdStorage.open(conn, "memory://bucket/klines")
+    for month in ("2025-12-01", "2026-01-01"):
+        prune(conn, store, at(month))
+    path = store.path("BTC", "1h", 2020)
+    assert [found.name for found in path.parent.iterdir()] == ["candles.parquet"]
+    restore(conn, store, window("2020-01-01", "2021-01-01"), clock=CLOCK)
+    assert everything(conn) == before
