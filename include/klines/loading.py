@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING
 
+import psycopg
+
 from binance_plugin.errors import Banned, BinanceError, BudgetUnavailable, Forbidden, GeoBlocked, RateLimited
 from include.klines import quality, sql
 from include.klines.errors import KlinesError, LoadError
@@ -25,8 +27,6 @@ from include.klines.windows import Window, chunks
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from datetime import datetime
-
-    import psycopg
 
     from binance_plugin.hook import BinanceHook
     from include.klines.clock import ExchangeClock
@@ -148,6 +148,12 @@ class LaneLoader:
             counts = self._write(series, fetched, run)
         except KlinesError as failure:
             return failure
+        except psycopg.Error as failure:
+            reason = str(failure).strip().partition("\n")[0]
+            error = LoadError(f"PostgreSQL refused {series} {fetched.window}, nothing of it was stored: {reason}")
+            if self.conn.broken or self.conn.closed:
+                raise error from failure
+            return error
         report.windows += 1
         report.counts += counts
         log.info(

@@ -122,6 +122,8 @@ def store_window(
             first, last = fetched.candles.first_open, fetched.candles.last_open
             reach = {"first_timestamp": first, "last_timestamp": last, "inserted": counts.inserted}
             _run(conn, "load/record_range", binds | reach)
+        else:
+            touch(conn, [series], clock)
         if counts.inserted or counts.revised:
             _run(conn, "load/touch_fingerprints", binds)
         _record_origin(conn, fetched, binds | {"run_id": run.run_id})
@@ -172,7 +174,7 @@ def record_sync(
 
 
 def touch(conn: psycopg.Connection, series: Sequence[SeriesPlan], clock: datetime) -> None:
-    """Note that these series were found complete at `clock` without a transfer."""
+    """Note that these series were synced at `clock` without a new candle."""
     symbols, timeframes = [plan.symbol for plan in series], [plan.timeframe for plan in series]
     _run(conn, "load/touch_series", {"symbols": symbols, "timeframes": timeframes, "clock": clock})
 

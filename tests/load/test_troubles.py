@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from include.klines import staging
+from include.klines import sql, staging
 from include.klines.database import prepare
+from include.klines.errors import LoadError
 from include.klines.migrate import migrate
 from include.klines.settings import ROOT
 from include.local.postgres import FAST_AND_UNSAFE, PostgresServer
-from tests.load.driver import fingerprint, load, never_wait, rows
+from tests.load.driver import RUN, fingerprint, load, never_wait, rows
 from tests.polling import wait_until
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def test_a_crash_of_postgres_between_staging_and_upsert_fails_the_lane_and_the_n
         prepare(conn)
         load(conn, exchange.url, **MONTHS | {"start": "2024-06-01", "end": "2024-06-30"})
         monkeypatch.setattr(staging, "copy_to_staging", crash)
-        with pytest.raises(psycopg.OperationalError):
+        with pytest.raises(LoadError, match=r"PostgreSQL refused BTC 1h \[2024-01-01 00:00, 2025-01-01 00:00\)"):
             load(conn, exchange.url, refresh=True, **MONTHS | {"start": "2024-01-01"})
     monkeypatch.undo()
     own_server.start()
@@ -164,3 +165,37 @@ def test_trouble_on_the_way_changes_no_row(
         assert rows(conn, "SELECT min(adjusted_completeness_percentage) FROM data_quality") == [(100.0,)]
         assert rows(conn, "SELECT DISTINCT status FROM data_sync_log") == [("success",)]
     postgres_server.drop(name)
+
+
+def test_a_window_that_postgres_refuses_is_named_and_takes_no_other_with_it(
+    market_dsn: str, exchange: Exchange
+) -> None:
+    years = MONTHS | {"start": "2023-06-01", "end": "2025-02-28"}
+    with psycopg.connect(market_dsn) as conn:
+        prepare(conn)
+        conn.execute(
+            """CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN RAISE EXCEPTION 'could not extend file: no space left on device' USING errcode = '53100'; END $$"""
+        )
+        conn.execute("SELECT ensure_market_data_partitions('1h', '2023-01-01', '2025-12-31')")
+        conn.execute(
+            """CREATE TRIGGER full_disk BEFORE INSERT ON market_data_1h_2024 FOR EACH ROW
+            WHEN (NEW.timestamp >= '2024-05-01') EXECUTE FUNCTION full_disk()"""
+        )
+        with pytest.raises(LoadError, match=r"1 of 3 windows failed.*no space left on device"):
+            load(conn, exchange.url, **years)
+        assert rows(
+            conn, "SELECT extract(year FROM timestamp)::int, count(*) FROM market_data GROUP BY 1 ORDER BY 1"
+        ) == [
+            (2023, 214 * 24),
+            (2025, 59 * 24),
+        ]
+        failures = sql.load("load/run_failures").encode()
+        run = {"dag_id": "klines_initial_load", "run_id": RUN}
+        assert [row[2].year for row in conn.execute(failures, run)] == [2024]
+
+        conn.execute("DROP TRIGGER full_disk ON market_data_1h_2024")
+        load(conn, exchange.url, **years | {"end": "2024-07-31"})
+        assert len(conn.execute(failures, run).fetchall()) == 1
+        load(conn, exchange.url, **years)
+        assert conn.execute(failures, run).fetchall() == []

@@ -1,4 +1,4 @@
--- Keeps how far a series reaches, from what its window has just added. A window without new candles counts as a sync.
+-- Keeps how far a series reaches, from what its window has just added.
 -- Binds: symbol, timeframe, first_timestamp, last_timestamp, inserted, clock. Tables: historical_data_range, data_gap.
 -- A second run counts the inserted candles twice: it belongs into the transaction that inserted them.
 INSERT INTO historical_data_range AS reach (

@@ -1,5 +1,13 @@
--- Notes that series were found complete without a transfer.
--- Binds: symbols, timeframes (entry i of both names a series), clock. Table: historical_data_range. A second run is safe.
-UPDATE historical_data_range AS reach SET last_synced = greatest(reach.last_synced, %(clock)s::timestamptz)
+-- Notes that series were synced without a new candle.
+-- Binds: symbols, timeframes (entry i of both names a series), clock. Tables: historical_data_range, data_gap.
+-- A second run is safe.
+UPDATE historical_data_range AS reach SET
+    last_synced = greatest(reach.last_synced, %(clock)s::timestamptz),
+    is_complete = NOT EXISTS (
+        SELECT FROM data_gap AS gap
+        WHERE
+            gap.symbol = reach.symbol AND gap.timeframe = reach.timeframe
+            AND gap.resolved_at IS NULL AND gap.cause IN ('open', 'not_published')
+    )
 FROM unnest(%(symbols)s::text[], %(timeframes)s::text[]) AS series (symbol, timeframe)
 WHERE reach.symbol = series.symbol AND reach.timeframe = series.timeframe;
