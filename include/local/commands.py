@@ -67,7 +67,7 @@ def status(state: State, console: Console) -> int:
     simulated = bool(record.get("simulated"))
     if simulated:
         _banner(console)
-    names = [*components.AIRFLOW, *([components.EXCHANGE] if simulated else [])]
+    names = [*components.AIRFLOW, *([components.EXCHANGE] if record.get("own_exchange") else [])]
     found = {name: runtime.processes.find(name) for name in names}
     for name, process in found.items():
         console.print(f"{name:20} {'process ' + str(process.pid) if process else 'not running'}")

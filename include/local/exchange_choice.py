@@ -16,14 +16,17 @@ from include.local.errors import LocalRunError
 BINANCE_REST = "https://data-api.binance.vision"
 BINANCE_ARCHIVE = "https://data.binance.vision"
 BINANCE_LIST = "https://s3-ap-northeast-1.amazonaws.com/data.binance.vision"
+NAMES = ("auto", "binance", "simulated")
 PROBE_TIMEOUT = (3.05, 5)
 PROBE_SECONDS = 12
+ANNOUNCEMENT = "X-Simulated-Candles"
+"""A response header of a ping: this exchange invents its candles."""
 AS_BINANCE = "EXCHANGE=simulated tries the system without it"
 
 
 @dataclass(frozen=True)
 class ExchangeChoice:
-    """The addresses of a run's exchange. For the simulated one they are filled in when it runs."""
+    """The addresses of a run's exchange. For the simulated one of this runtime they are filled in when it runs."""
 
     kind: Literal["binance", "simulated", "server"]
     rest_url: str
@@ -55,44 +58,71 @@ def choose(asked: str) -> ExchangeChoice:
         if asked == "binance":
             raise LocalRunError(f"Binance cannot be used from here: {trouble}. Try later; {AS_BINANCE}.")
         return ExchangeChoice("simulated", "", "", "", f"Binance cannot be used from here: {trouble}")
-    parts = urlsplit(asked)
-    if parts.scheme in ("http", "https") and parts.hostname:
-        url = asked.rstrip("/")
-        trouble = _ask(f"{url}/api/v3/ping")
-        if trouble:
-            raise LocalRunError(f"EXCHANGE={asked} cannot be used: {trouble}.")
-        return ExchangeChoice("server", url, url, url)
-    raise InvalidRequest(
-        f"EXCHANGE is {asked!r}, but must be auto, binance, simulated or an address such as http://host:port."
-    )
+    url, host = _address(asked)
+    trouble, invented = _ask(f"{url}/api/v3/ping")
+    if trouble:
+        raise LocalRunError(f"EXCHANGE cannot be used: {trouble}.")
+    if invented:
+        return ExchangeChoice("simulated", url, url, url, f"The exchange at {host} announces invented candles")
+    return ExchangeChoice("server", url, url, url)
+
+
+def check(asked: str) -> None:
+    """Raise InvalidRequest where EXCHANGE is neither a known name nor an address; asks nobody."""
+    if asked not in NAMES:
+        _address(asked)
+
+
+def _address(asked: str) -> tuple[str, str]:
+    """The address without a slash at its end, and its host:port for messages."""
+    if "@" in asked:
+        raise InvalidRequest(
+            "EXCHANGE holds a user name or password, which no exchange here takes: write http://host:port."
+        )
+    try:
+        parts = urlsplit(asked)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+    except ValueError:
+        usable, host = False, ""
+    if not usable:
+        raise InvalidRequest(
+            f"EXCHANGE is {asked!r}, but must be auto, binance, simulated or an address such as http://host:port."
+        )
+    return asked.rstrip("/"), host
 
 
 def why_unreachable(rest: str = BINANCE_REST) -> str | None:
     """Why Binance's market data cannot be had from here, or None; slow name servers delay it by 12 s at most."""
     pool = ThreadPoolExecutor(max_workers=1)
     try:
-        return pool.submit(_ask, f"{rest}/api/v3/ping").result(timeout=PROBE_SECONDS)
+        return pool.submit(_ask, f"{rest}/api/v3/ping").result(timeout=PROBE_SECONDS)[0]
     except TooLate:
         return f"{urlsplit(rest).hostname} gave no answer in {PROBE_SECONDS} s"
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _ask(url: str) -> str | None:
+def _ask(url: str) -> tuple[str | None, bool]:
+    """What is wrong with the answer to a ping, if anything, and whether it announces invented candles."""
     host = urlsplit(url).netloc
     try:
         answer = requests.get(url, timeout=PROBE_TIMEOUT, allow_redirects=False)
-    except requests.exceptions.Timeout:
-        return f"{host} gave no answer in time"
-    except requests.exceptions.ProxyError:
-        return f"the proxy of this machine does not let {host} through"
-    except requests.exceptions.SSLError:
-        return f"the certificate of {host} is not accepted"
     except requests.exceptions.RequestException as error:
-        unknown = "resol" in str(error) or "getaddrinfo" in str(error)
-        return f"the name {host} is not known here (no network?)" if unknown else f"no connection to {host}"
+        return _no_answer(host, error), False
     if answer.status_code == 451:
-        return f"{host} does not serve this country (451)"
+        return f"{host} does not serve this country (451)", False
     if not answer.ok or not answer.text.strip().startswith("{"):
-        return f"{host} answered {answer.status_code} to a ping"
-    return None
+        return f"{host} answered {answer.status_code} to a ping", False
+    return None, answer.headers.get(ANNOUNCEMENT, "").lower() == "true"
+
+
+def _no_answer(host: str, error: requests.exceptions.RequestException) -> str:
+    if isinstance(error, requests.exceptions.Timeout):
+        return f"{host} gave no answer in time"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return f"the proxy of this machine does not let {host} through"
+    if isinstance(error, requests.exceptions.SSLError):
+        return f"the certificate of {host} is not accepted"
+    unknown = "resol" in str(error) or "getaddrinfo" in str(error)
+    return f"the name {host} is not known here (no network?)" if unknown else f"no connection to {host}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from include.klines.errors import InvalidRequest
 from include.klines.params import LAST_DAY, validate_load_request
+from include.local import exchange_choice
 
 LISTS = ("SYMBOLS", "TIMEFRAMES")
 TEXTS = ("TIER", "START", "END", "SOURCE")
@@ -45,6 +46,7 @@ def parse(arguments: list[str], environment: dict[str, str]) -> RunRequest:
     clock = max(datetime.now(UTC), datetime.combine(LAST_DAY, datetime.min.time(), UTC) + timedelta(days=2))
     validate_load_request(params, clock=clock)
     asked = values.get("EXCHANGE", "auto")
+    exchange_choice.check(asked)
     return RunRequest(asked, asked != "auto", values.get("MARKET_DB_URL"), params)
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from include.local.state import State
 
 RECORD = "runtime"
+IRRELEVANT = ("market", "given", "own_exchange")
+"""What may change in the record while Airflow goes on as it is."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,12 @@ class Runtime:
             if not request.market_url:
                 self._start_database()
             exchange = choosing.result()
-        if exchange.simulated:
+        own_exchange = exchange.simulated and not exchange.rest_url
+        if own_exchange:
             self.say(f"{exchange.reason}: using the simulated exchange, whose candles are not real")
             exchange = exchange.at(self._start_exchange())
+        elif exchange.simulated:
+            self.say(f"{exchange.reason}: they go into {databases.SIMULATED}, never beside real ones")
         stores = databases.prepare(self.state, request.market_url, simulated=exchange.simulated)
         self.say(f"PostgreSQL is up: {stores.describe()}")
 
@@ -71,6 +76,7 @@ class Runtime:
             "given": request.market_url is not None,
             "simulated": exchange.simulated,
             "market": stores.market,
+            "own_exchange": own_exchange,
         }
         warm = self._fits(wanted) and api.healthy()
         if not warm:
@@ -104,7 +110,7 @@ class Runtime:
 
     def _fits(self, wanted: dict[str, Any]) -> bool:
         record = self.state.read(RECORD)
-        same = all(record.get(key) == value for key, value in wanted.items() if key not in ("market", "given"))
+        same = all(record.get(key) == value for key, value in wanted.items() if key not in IRRELEVANT)
         return same and self.is_up()
 
     def _start(self, environment: dict[str, str], api: AirflowApi, wanted: dict[str, Any]) -> None:

@@ -189,6 +189,8 @@ class State:
             response = rest.answer(
                 request, self.source, now=self.clock.now(), skew=skew, weight_limit=self.weight.limit
             )
+            if request.kind == "ping" and self.replay is None:
+                response.headers["X-Simulated-Candles"] = "true"
             if rule and rule.action in ("rows", "hide") and request.kind == "klines" and response.status == 200:
                 response.body = rows.alter_json(response.body, rule.options, rule.action)
             return response

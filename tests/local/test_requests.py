@@ -89,6 +89,26 @@ def test_binance_fails_where_it_cannot_be_reached(monkeypatch: pytest.MonkeyPatc
         exchange_choice.choose("binance")
 
 
-def test_the_simulated_exchange_of_the_tests_passes_for_a_server(exchange: Any) -> None:
-    chosen = exchange_choice.choose(exchange.url)
-    assert (chosen.kind, chosen.archive_url) == ("server", exchange.url)
+@pytest.mark.parametrize("address", ["http://me:s3cret@host:1", "me:s3cret@host:1", "ftp://me:s3cret@host"])
+def test_a_password_in_the_exchange_is_refused_and_not_shown(address: str) -> None:
+    with pytest.raises(InvalidRequest, match="user name or password") as refused:
+        parse([f"EXCHANGE={address}"], {})
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("address", ["http://", "http://[::1", "http://host:port", "file:///etc"])
+def test_an_address_that_is_none_is_refused_before_anything_starts(address: str) -> None:
+    with pytest.raises(InvalidRequest, match="such as http://host:port"):
+        parse([f"EXCHANGE={address}"], {})
+
+
+def test_an_exchange_that_announces_invented_candles_is_a_simulated_one_by_any_address(exchange: Any) -> None:
+    chosen = exchange_choice.choose(f"{exchange.url}/")
+    assert chosen.simulated
+    assert (chosen.rest_url, chosen.archive_url, chosen.archive_list_url) == (exchange.url,) * 3
+    assert exchange.url.removeprefix("http://") in chosen.reason
+
+
+def test_an_exchange_that_replays_recorded_candles_is_a_server(replayed_exchange: Any) -> None:
+    chosen = exchange_choice.choose(replayed_exchange.url)
+    assert (chosen.kind, chosen.archive_url) == ("server", replayed_exchange.url)
