@@ -6,13 +6,17 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORDS := SYMBOLS TIMEFRAMES START END SOURCE TIER LIMIT EXCHANGE
 
-# Words given to make (or in the environment) as NAME=value arguments, quoted for the shell. MARKET_DB_URL holds a
-# password, which a process list would show: it goes through the environment.
+# Words given to make (or in the environment) as NAME=value arguments, quoted for the shell.
 quote = '$(subst ','\'',$(1))'
 GIVEN = $(foreach word,$(WORDS),$(if $($(word)),$(call quote,$(word)=$($(word)))))
 
+# MARKET_DB_URL holds a password. From the environment it arrives as it is; as an argument it would be in every process
+# list, and make would take a `$` in it for a variable.
+ifeq ($(origin MARKET_DB_URL),command line)
+$(error MARKET_DB_URL holds a password, which a process list would show: write MARKET_DB_URL='postgresql://…' make run)
+endif
+
 export PYTHONUTF8 := 1
-export MARKET_DB_URL
 unexport $(WORDS)
 
 .DEFAULT_GOAL := help
@@ -22,7 +26,8 @@ help: ## what there is (the default)
 	@echo "make run      load Binance history into PostgreSQL through Airflow, and show it (Airflow stays up)"
 	@echo "              words: SYMBOLS=BTC,ETH TIMEFRAMES=1h,1d START=2020-01-01 END=2025-09-30"
 	@echo "              SOURCE=auto|archive|rest TIER=core|extended|all LIMIT=10"
-	@echo "              EXCHANGE=auto|binance|simulated|http://host:port MARKET_DB_URL=postgresql://…"
+	@echo "              EXCHANGE=auto|binance|simulated|http://host:port"
+	@echo "              into your own server: MARKET_DB_URL='postgresql://…' make run"
 	@echo "make stop     stop all of it"
 	@echo "make status   what runs, where, the last load, and what is stored"
 	@echo "make test     all tests (TESTS=tests/unit for some)"
