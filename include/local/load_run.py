@@ -75,7 +75,7 @@ class LoadRun:
         self.conn = conn
         self.run_id = run_id
         self._path = f"dags/{DAG_ID}/dagRuns/{run_id}"
-        self._sizes: dict[int, int] | None = None
+        self._lanes: list[dict[str, Any]] | None = None
         self._told: set[Failure] = set()
         self._tries_told: set[tuple[str, int, int]] = set()
 
@@ -120,11 +120,10 @@ class LoadRun:
         """Why the run failed: the windows that nobody loaded, then failed tasks and the last line of their logs."""
         windows = [_window_failure(row) for row in self._rows("load/run_failures")]
         failed = self.api.pages(f"{self._path}/taskInstances", "task_instances", state=["failed"])
-        named = {row.what for row in windows}
         tasks = [
             Failure(_task_name(task), self._reason(task))
             for task in sorted(failed, key=lambda task: (task["end_date"] or "", task["map_index"]))
-            if not (task["task_id"] == LANE_TASK and any(_lane_name(task) in name for name in named))
+            if not self._tells(task, windows)
         ]
         causes = [failure for failure in windows + tasks if failure.what != CLOSING_TASK]
         return (causes or tasks)[:MOST_FAILURES]
@@ -139,23 +138,33 @@ class LoadRun:
         time.sleep(seconds)
 
     def _new_failures(self, instances: list[dict[str, Any]]) -> list[Failure]:
-        """Windows that failed, and other tasks whose try failed, as they happen; each is told once."""
+        """Windows that failed, and tasks whose try failed without one, as they happen; each is told once."""
         found = [_window_failure(row) for row in self._rows("load/run_failures")]
         new = [failure for failure in found if failure not in self._told]
         self._told.update(new)
         for task in instances:
             tried = (task["task_id"], task["map_index"], task["try_number"])
-            told = task["task_id"] in (LANE_TASK, CLOSING_TASK) or tried in self._tries_told
-            if task["state"] in TROUBLED and not told:
+            told = task["task_id"] == CLOSING_TASK or tried in self._tries_told
+            if task["state"] in TROUBLED and not told and not self._tells(task, found):
                 self._tries_told.add(tried)
                 new.append(Failure(_task_name(task), self._reason(task)))
         return new
 
+    def _tells(self, task: dict[str, Any], windows: list[Failure]) -> bool:
+        """Whether the failed windows tell already why this task, a lane, failed; a killed one leaves no window."""
+        if task["task_id"] != LANE_TASK or not 0 <= task["map_index"] < len(self._planned()):
+            return False
+        series = self._planned()[task["map_index"]]["series"]
+        names = tuple(f"{one['symbol']} {one['timeframe']}, " for one in series)
+        return any(window.what.startswith(names) for window in windows)
+
     def _lane_sizes(self) -> dict[int, int]:
-        if self._sizes is None:
-            lanes = self._xcom(PLAN_TASK) or []
-            self._sizes = {index: sum(map(_candles, lane["series"])) for index, lane in enumerate(lanes)}
-        return self._sizes
+        return {index: sum(map(_candles, lane["series"])) for index, lane in enumerate(self._planned())}
+
+    def _planned(self) -> list[dict[str, Any]]:
+        if self._lanes is None:
+            self._lanes = self._xcom(PLAN_TASK) or []
+        return self._lanes
 
     def _xcom(self, task_id: str) -> Any:
         entry = self.api.get(f"{self._path}/taskInstances/{task_id}/xcomEntries/return_value", stringify="false")
