@@ -58,7 +58,7 @@ class Processes:
             )
         self._children[name] = child
         record = self.state.read(RECORD)
-        record[name] = {"pid": child.pid, "started": _started(child.pid)}
+        record[name] = {"pid": child.pid, "started": started_at(child.pid)}
         self.state.write(RECORD, record)
 
     def find(self, name: str) -> psutil.Process | None:
@@ -140,7 +140,8 @@ class Processes:
             return False  # another user's process, or gone
 
 
-def _started(pid: int) -> float | None:
+def started_at(pid: int) -> float | None:
+    """When a process was started, which tells it from a later one with the same id; None where there is none."""
     try:
         return float(psutil.Process(pid).create_time())
     except psutil.Error:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import fcntl
+import json
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, cast
@@ -127,6 +130,35 @@ def test_the_second_one_says_that_the_first_is_running_and_a_kill_frees_the_lock
     assert not psutil.pid_exists(holder.pid)
     with lock.hold(path, "run"):
         pass
+
+
+def test_stopping_says_whether_it_interrupted_a_run(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        assert lock.interrupt_holder(path, 20)
+    assert holder.returncode == -signal.SIGTERM
+    assert not lock.interrupt_holder(path, 20)
+
+
+def test_a_process_that_got_the_id_of_a_killed_holder_is_not_signalled(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with subprocess.Popen(SLEEPER) as bystander, path.open("a+") as starting:
+        fcntl.flock(starting, fcntl.LOCK_EX)  # as one that has only just started, and not said who it is
+        path.write_text(json.dumps({"pid": bystander.pid, "started": 1.0, "what": "run", "since": "long ago"}))
+        with pytest.raises(lock.AlreadyRunning, match="only just started") as refused:
+            lock.interrupt_holder(path, 0.3)
+        assert refused.value.pid is None
+        assert bystander.poll() is None
+        bystander.kill()
+
+
+def test_a_run_that_fails_leaves_no_process_id_in_the_lock(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with pytest.raises(LocalRunError), lock.hold(path, "run"):
+        raise LocalRunError("no database today")
+    assert path.read_text() == ""
 
 
 class IdleAirflow:
