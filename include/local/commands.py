@@ -16,6 +16,7 @@ from include.klines.windows import Window
 from include.local import components, databases, lock, progress, report
 from include.local.airflow_api import AirflowApi
 from include.local.airflow_home import SIMULATED_BANNER
+from include.local.errors import LocalRunError
 from include.local.load_run import DAG_ID, RUN_PREFIX, LoadRun
 from include.local.runtime import RECORD, Running, Runtime
 from include.local.stall import StallWatch
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from include.local.load_request import RunRequest
     from include.local.state import State
 
+ENDING_SECONDS = 3.0
+"""How long a server that has cut its connections may take to end."""
+
 
 def run(state: State, request: RunRequest, console: Console) -> int:
     """Bring everything up, load, report. Returns 0 only if every lane succeeded; Airflow stays up."""
@@ -37,7 +41,8 @@ def run(state: State, request: RunRequest, console: Console) -> int:
         running, was_up = None, runtime.is_up()
         try:
             running = runtime.up(request, DAG_ID)
-            return _load(runtime, running, request, console)
+            with explained(state):
+                return _load(runtime, running, request, console)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) or not was_up:
                 with _uninterrupted():
@@ -50,10 +55,13 @@ def stop(state: State, console: Console) -> int:
     if not state.exists():
         console.print("Nothing runs: `make run` was never started here.")
         return 0
-    lock.interrupt_holder(state.lock)
+    interrupted = lock.interrupt_holder(state.lock)
     with lock.hold(state.lock, "stop"):
         ended = Runtime(state, console.print).down()
-    console.print(f"Stopped; {ended} processes ended." if ended else "Nothing was running.")
+    if interrupted:
+        console.print("Stopped the running `make run`.")
+    else:
+        console.print(f"Stopped; {ended} processes ended." if ended else "Nothing was running.")
     return 0
 
 
@@ -84,6 +92,22 @@ def status(state: State, console: Console) -> int:
         with psycopg.connect(record["market"], autocommit=True) as conn:
             report.show_coverage(console, _stored(conn), "Stored")
     return 0 if up else 1
+
+
+@contextmanager
+def explained(state: State) -> Iterator[None]:
+    """Where the embedded server has ended, raise LocalRunError with that instead of what followed from it."""
+    try:
+        yield
+    except (LocalRunError, psycopg.Error) as error:
+        server = databases.embedded_server(state)
+        if state.read(RECORD).get("embedded") and server.has_ended(ENDING_SECONDS):
+            raise LocalRunError(
+                f"PostgreSQL has ended, see {server.log}: `make run` starts it again and goes on."
+            ) from error
+        if isinstance(error, psycopg.Error):
+            raise LocalRunError(f"The market database failed: {str(error).strip()}") from error
+        raise
 
 
 def _load(runtime: Runtime, running: Running, request: RunRequest, console: Console) -> int:

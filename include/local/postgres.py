@@ -110,6 +110,15 @@ class PostgresServer:
             return None
         return int(process.pid)
 
+    def has_ended(self, seconds: float) -> bool:
+        """Whether the server does not run, or ends within so many seconds."""
+        deadline = time.monotonic() + seconds
+        while self.pid() is not None:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)
+        return True
+
     def start(self) -> None:
         """Make the data folder if there is none, and start the server if it does not run. Returns when it answers."""
         if self._answers():

@@ -7,6 +7,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from include.local import databases
+from include.local.commands import explained
 from include.local.errors import LocalRunError
 from include.local.state import State
 
@@ -54,3 +55,22 @@ def test_an_address_with_an_awkward_password_reaches_sqlalchemy_unharmed() -> No
     )
     assert (url.username, url.password, url.host, url.port, url.database) == ("a b", "p@ss:/%?", "db", 5433, "x")
     assert dict(url.query) == {"sslmode": "require"}
+
+
+@pytest.mark.parametrize("error", [LocalRunError("Airflow answered 500"), psycopg.OperationalError("no connection")])
+def test_what_follows_from_the_end_of_the_embedded_server_is_told_as_its_end(tmp_path: Path, error: Exception) -> None:
+    state = State(tmp_path / "run")
+    state.prepare()
+    state.write("runtime", {"embedded": True})
+    with pytest.raises(LocalRunError, match=r"PostgreSQL has ended, see .*server\.log"), explained(state):
+        raise error
+
+
+def test_a_failure_of_a_server_of_your_own_is_told_as_it_is(tmp_path: Path) -> None:
+    state = State(tmp_path / "run")
+    state.prepare()
+    state.write("runtime", {"embedded": False})
+    with pytest.raises(LocalRunError, match="The market database failed: no connection"), explained(state):
+        raise psycopg.OperationalError("no connection")
+    with pytest.raises(LocalRunError, match="Airflow answered 500"), explained(state):
+        raise LocalRunError("Airflow answered 500")
