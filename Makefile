@@ -46,7 +46,7 @@ status: ## what runs
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m include.local status; else echo "Nothing runs: there is no $(VENV)."; fi
 
 test: install ## all tests
-	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup $(TESTS)
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(TESTS)
 
 check: install ## what CI checks beside the tests
 	$(BIN)/ruff check .

@@ -44,15 +44,6 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(ROOT / "plugins")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run on several cores, those of one file stay together, and so do all that need an Airflow."""
-    for item in items:
-        folder = item.path.relative_to(ROOT / "tests").parts[0]
-        needs_airflow = folder in {"dags", "e2e"} or "airflow" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("airflow" if needs_airflow else str(item.path)))
-
-
 @dataclass(frozen=True)
 class TestServer:
     """The session's server: addresses of its databases, new ones and their removal."""
