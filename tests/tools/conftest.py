@@ -43,8 +43,8 @@ class Tools:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "KLINES_"))}
         done = subprocess.run(
             [FOLDER / "bin" / "python", *arguments],
-            cwd=self.folder, env=environment | {"MARKET_DB_URL": self.dsn, "COLUMNS": "200"}, capture_output=True, text=True, check=False,
-            timeout=240,
+            cwd=self.folder, env=environment | {"MARKET_DB_URL": self.dsn, "COLUMNS": "200"}, timeout=240,
+            capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-4000:]
         return done.stdout
