@@ -205,6 +205,28 @@ def test_two_at_once_and_ctrl_c(machine: Machine, first: subprocess.CompletedPro
     assert machine.processes() == []
 
 
+def test_stop_during_a_load_says_what_it_stopped(machine: Machine, first: subprocess.CompletedProcess[str]) -> None:
+    with machine.start("SYMBOLS=BTC,ETH,SOL", "TIMEFRAMES=1h") as running:
+        wait_until(lambda: bool(_holder(machine)), "the run to hold the lock")
+        assert machine.do("stop").stdout == "Stopped the running `make run`.\n"
+        running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert machine.processes() == []
+
+
+def test_a_database_server_that_dies_during_a_load_is_named(
+    machine: Machine, first: subprocess.CompletedProcess[str]
+) -> None:
+    with machine.start("SYMBOLS=BTC,ETH,SOL", "TIMEFRAMES=1h", "START=2021-01-01") as running:
+        wait_until(lambda: _load_is_on(machine), "the load to be on", seconds=120)
+        server = embedded_server(machine.state).pid()
+        assert server is not None
+        os.kill(server, signal.SIGKILL)
+        output, _ = running.communicate(timeout=60)
+    assert running.returncode == 1, output
+    assert "PostgreSQL has ended, see" in output
+
+
 def test_what_ctrl_c_interrupted_goes_on_and_stop_leaves_nothing(
     machine: Machine, first: subprocess.CompletedProcess[str]
 ) -> None:
@@ -217,6 +239,19 @@ def test_what_ctrl_c_interrupted_goes_on_and_stop_leaves_nothing(
 
 def _holder(machine: Machine) -> str:
     return machine.state.lock.read_text() if machine.state.lock.exists() else ""
+
+
+def _load_is_on(machine: Machine) -> bool:
+    server = embedded_server(machine.state)
+    if server.pid() is None or not machine.state.read("runtime"):
+        return False
+    metadata = "SELECT count(*) FROM dag_run WHERE state = 'running' AND run_id LIKE 'make_run%'"
+    try:
+        with psycopg.connect(server.dsn("airflow")) as conn:
+            row = conn.execute(metadata).fetchone()
+    except psycopg.OperationalError:
+        return False  # the server is still starting
+    return row is not None and row[0] > 0
 
 
 def _lanes_run(machine: Machine) -> bool:
