@@ -54,7 +54,7 @@ def _params(values: dict[str, str]) -> dict[str, Any]:
     params: dict[str, Any] = {name.lower(): values[name] for name in TEXTS if name in values}
     for name in LISTS:
         if name in values:
-            params[name.lower()] = [part.strip() for part in values[name].split(",") if part.strip()]
+            params[name.lower()] = _listed(name, values[name])
     for name in NUMBERS:
         if name in values:
             params[name.lower()] = int(values[name]) if values[name].isdigit() else values[name]
@@ -64,3 +64,10 @@ def _params(values: dict[str, str]) -> dict[str, Any]:
     if "symbols" in params:
         params["symbols"] = [symbol.upper() for symbol in params["symbols"]]
     return params
+
+
+def _listed(name: str, value: str) -> list[str]:
+    found = [part.strip() for part in value.split(",") if part.strip()]
+    if not found:
+        raise InvalidRequest(f"{name} is {value!r}, which names nothing: name some, or leave {name} out.")
+    return found

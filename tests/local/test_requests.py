@@ -51,6 +51,8 @@ def test_an_empty_word_is_as_if_it_was_not_said() -> None:
         ("END=2999-01-01", "lies in the future"),
         ("TIMEFRAMES=7m", "7m"),
         ("SOURCE=ftp", "must be one of auto, archive, rest"),
+        ("SYMBOLS=,", "SYMBOLS is ',', which names nothing"),
+        ("TIMEFRAMES= , ,", "TIMEFRAMES is ', ,', which names nothing"),
         ("TIER=best", "must be one of core"),
     ],
 )
