@@ -61,6 +61,7 @@ def test_an_address_with_an_awkward_password_reaches_sqlalchemy_unharmed() -> No
 def test_what_follows_from_the_end_of_the_embedded_server_is_told_as_its_end(tmp_path: Path, error: Exception) -> None:
     state = State(tmp_path / "run")
     state.prepare()
+    state.write("postgres-folder", {"path": str(tmp_path / "postgres")})
     state.write("runtime", {"embedded": True})
     with pytest.raises(LocalRunError, match=r"PostgreSQL has ended, see .*server\.log"), explained(state):
         raise error
@@ -69,6 +70,7 @@ def test_what_follows_from_the_end_of_the_embedded_server_is_told_as_its_end(tmp
 def test_a_failure_of_a_server_of_your_own_is_told_as_it_is(tmp_path: Path) -> None:
     state = State(tmp_path / "run")
     state.prepare()
+    state.write("postgres-folder", {"path": str(tmp_path / "postgres")})
     state.write("runtime", {"embedded": False})
     with pytest.raises(LocalRunError, match="The market database failed: no connection"), explained(state):
         raise psycopg.OperationalError("no connection")
