@@ -26,7 +26,7 @@ SOURCES = ("auto", "archive", "rest")
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """A checked request for klines_initial_load; `window` is half open, so it ends on the day after `end`."""
+    """A checked request for klines_initial_load; `window` is half open, so it ends on the day after `end`, or now."""
 
     symbols: tuple[str, ...]
     tier: Literal["core", "extended", "all"]
@@ -113,7 +113,7 @@ def validate_load_request(params: Mapping[str, Any], *, clock: datetime) -> Load
         symbols=_symbols(params.get("symbols") or ()),
         tier=tier,  # type: ignore[arg-type]  # checked above
         timeframes=_timeframes(params.get("timeframes") or ()),
-        window=Window(_midnight(start), _midnight(end + timedelta(days=1))),
+        window=Window(_midnight(start), min(_midnight(end + timedelta(days=1)), clock)),
         limit=limit,
         source=source,  # type: ignore[arg-type]  # checked above
     )
