@@ -16,8 +16,8 @@ BENCHMARKS = ("load", "read", "dag")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 TITLE = """# Benchmarks
 
-Made by `make bench`; one part alone: `python -m tests.benchmarks load`. Compare ratios, not absolute figures: both sides
-of a ratio ran in the same round.
+Made by `make bench`; one part alone: `python -m tests.benchmarks load`. Compare ratios, not absolute figures: both
+sides of a ratio ran in the same round.
 """
 
 
