@@ -130,11 +130,14 @@ class Processes:
     def _is_ours(self, process: psutil.Process, keep: str | None, only: str | None) -> bool:
         if process.pid == os.getpid():
             return False
+        # A child that was started this moment does not show its environment yet.
+        children = {each.pid: name for name, each in self._children.items() if each.poll() is None}
+        child = children.get(process.pid)
         try:
-            environment = process.environ()
-            component = environment.get(COMPONENT)
+            environment = {} if child else process.environ()
+            component = child or environment.get(COMPONENT)
             chosen = (keep is None or component != keep) and only in (None, component)
-            marked = environment.get(MARKER) == self._id and chosen
+            marked = (child is not None or environment.get(MARKER) == self._id) and chosen
             return marked and process.status() != psutil.STATUS_ZOMBIE
         except (psutil.Error, OSError):
             return False  # another user's process, or gone

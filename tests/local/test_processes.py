@@ -93,6 +93,15 @@ def test_one_component_can_be_kept(processes: Processes) -> None:
     assert processes.find("ended") is None
 
 
+def test_a_component_started_this_moment_is_ended_though_its_environment_does_not_show_yet(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes.start("young", SLEEPER, os.environ)
+    monkeypatch.setattr(psutil.Process, "environ", lambda process: {})
+    assert processes.stop(5) == 1
+    assert processes.find("young") is None
+
+
 def test_a_recycled_process_id_is_not_taken_for_ours(processes: Processes) -> None:
     processes.state.write("processes", {"scheduler": {"pid": os.getpid(), "started": 1.0}})
     assert processes.find("scheduler") is None
