@@ -26,8 +26,10 @@ from typing import Any
 
 from airflow.sdk import Asset, CronDataIntervalTimetable, TriggerRule, dag, task
 
-from include.klines import alerts, deadlines, forms
-from include.klines.operators import LoadLaneOperator, MeasureQualityOperator
+from include.klines import forms
+from include.klines.health import alerts, deadlines
+from include.klines.load.operators import LoadLaneOperator
+from include.klines.quality.operators import MeasureQualityOperator
 from include.klines.retry import ExchangeRetryPolicy
 from include.klines.settings import DEFAULT_ARGS, POOL
 
@@ -53,19 +55,19 @@ def klines_daily_increment() -> None:
 
     @task(multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
     def choose_scope(**context: Any) -> dict[str, Any]:
-        from include.klines.upkeep_tasks import choose_increment
+        from include.klines.upkeep.tasks import choose_increment
 
         return choose_increment(context)
 
     @task(retry_policy=ExchangeRetryPolicy())
     def make_lanes(scope: dict[str, Any], **context: Any) -> list[dict[str, Any]]:
-        from include.klines.upkeep_tasks import make_increment_lanes
+        from include.klines.upkeep.tasks import make_increment_lanes
 
         return make_increment_lanes(scope, context)
 
     @task(multiple_outputs=True, trigger_rule=TriggerRule.ALL_DONE, outlets=[MARKET_DATA], retries=0)
     def publish_summary(scope: dict[str, Any], lanes: list[dict[str, Any]], **context: Any) -> dict[str, Any]:
-        from include.klines.tasks import publish_load_summary
+        from include.klines.load.tasks import publish_load_summary
 
         return publish_load_summary(scope, lanes, context)
 

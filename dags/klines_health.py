@@ -23,8 +23,8 @@ from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable, TriggerRule, dag, task
 
-from include.klines import deadlines
-from include.klines.health import KINDS
+from include.klines.health import deadlines
+from include.klines.health.checks import KINDS
 from include.klines.settings import DEFAULT_ARGS
 
 
@@ -45,13 +45,13 @@ def klines_health() -> None:
 
     @task(multiple_outputs=True, map_index_template="{{ task.op_kwargs['kind'] }}")
     def check_health(kind: str, **context: Any) -> dict[str, Any]:
-        from include.klines import health_tasks
+        from include.klines.health import tasks
 
-        return health_tasks.check_health(kind, context)
+        return tasks.check_health(kind, context)
 
     @task(multiple_outputs=True, trigger_rule=TriggerRule.ALL_DONE, retries=0)
     def publish_summary(**context: Any) -> dict[str, Any]:
-        from include.klines.health_tasks import publish_health
+        from include.klines.health.tasks import publish_health
 
         return publish_health(context)
 

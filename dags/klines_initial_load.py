@@ -21,8 +21,10 @@ from typing import Any
 
 from airflow.sdk import Asset, TriggerRule, dag, task
 
-from include.klines import alerts, forms
-from include.klines.operators import LoadLaneOperator, MeasureQualityOperator
+from include.klines import forms
+from include.klines.health import alerts
+from include.klines.load.operators import LoadLaneOperator
+from include.klines.quality.operators import MeasureQualityOperator
 from include.klines.retry import ExchangeRetryPolicy
 from include.klines.settings import DEFAULT_ARGS, POOL
 
@@ -45,19 +47,19 @@ def klines_initial_load() -> None:
 
     @task(multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
     def choose_scope(params: dict[str, Any] | None = None) -> dict[str, Any]:
-        from include.klines.tasks import choose_load_scope
+        from include.klines.load.tasks import choose_load_scope
 
         return choose_load_scope(params or {})
 
     @task
     def make_lanes(scope: dict[str, Any], params: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-        from include.klines.tasks import make_lanes as lanes_of
+        from include.klines.load.tasks import make_lanes as lanes_of
 
         return lanes_of(scope, params or {})
 
     @task(multiple_outputs=True, trigger_rule=TriggerRule.ALL_DONE, outlets=[MARKET_DATA], retries=0)
     def publish_summary(scope: dict[str, Any], lanes: list[dict[str, Any]], **context: Any) -> dict[str, Any]:
-        from include.klines.tasks import publish_load_summary
+        from include.klines.load.tasks import publish_load_summary
 
         return publish_load_summary(scope, lanes, context)
 

@@ -23,10 +23,12 @@ from typing import Any
 
 from airflow.sdk import Asset, CronDataIntervalTimetable, TriggerRule, dag, task
 
-from include.klines import alerts, deadlines
-from include.klines.operators import FillGapsOperator, LoadLaneOperator, MeasureQualityOperator
+from include.klines.health import alerts, deadlines
+from include.klines.load.operators import LoadLaneOperator
+from include.klines.quality.operators import MeasureQualityOperator
 from include.klines.retry import ExchangeRetryPolicy
 from include.klines.settings import DEFAULT_ARGS, POOL
+from include.klines.upkeep.operators import FillGapsOperator
 
 MARKET_DATA = Asset("market_data")
 Json = dict[str, Any]
@@ -56,25 +58,25 @@ def klines_monthly_consolidation() -> None:
 
     @task(multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
     def choose_scope(**context: Any) -> Json:
-        from include.klines.upkeep_tasks import choose_month
+        from include.klines.upkeep.tasks import choose_month
 
         return choose_month(context)
 
     @task
     def make_lanes(scope: Json, **context: Any) -> list[Json]:
-        from include.klines.upkeep_tasks import make_gap_lanes
+        from include.klines.upkeep.tasks import make_gap_lanes
 
         return make_gap_lanes(scope, context)
 
     @task
     def make_file_lanes(scope: Json) -> list[Json]:
-        from include.klines.upkeep_tasks import make_file_lanes as lanes_of
+        from include.klines.upkeep.tasks import make_file_lanes as lanes_of
 
         return lanes_of(scope)
 
     @task(multiple_outputs=True, trigger_rule=TriggerRule.ALL_DONE, outlets=[MARKET_DATA], retries=0)
     def publish_summary(scope: Json, lanes: list[Json], again: list[Json], **context: Any) -> Json:
-        from include.klines.upkeep_tasks import publish_month
+        from include.klines.upkeep.tasks import publish_month
 
         return publish_month(scope, lanes, again, context)
 

@@ -23,8 +23,8 @@ from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable, Param, TriggerRule, dag, task
 
-from include.klines import alerts, deadlines
-from include.klines.prune_operator import PruneLaneOperator
+from include.klines.health import alerts, deadlines
+from include.klines.retention.operators import PruneLaneOperator
 from include.klines.retry import ExchangeRetryPolicy
 from include.klines.settings import DEFAULT_ARGS
 
@@ -55,7 +55,7 @@ def klines_monthly_prune() -> None:
 
     @task(multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
     def choose_candles(**context: Any) -> dict[str, Any]:
-        from include.klines.prune_tasks import choose_candles as choose
+        from include.klines.retention.tasks import choose_candles as choose
 
         return choose(context)
 
@@ -65,7 +65,7 @@ def klines_monthly_prune() -> None:
 
     @task(multiple_outputs=True, trigger_rule=TriggerRule.ALL_DONE, retries=0)
     def publish_summary(plan: dict[str, Any], **context: Any) -> dict[str, Any]:
-        from include.klines.prune_tasks import publish_prune
+        from include.klines.retention.tasks import publish_prune
 
         return publish_prune(plan, context)
 

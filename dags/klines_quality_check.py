@@ -17,8 +17,9 @@ from typing import Any
 
 from airflow.sdk import TriggerRule, dag, task
 
-from include.klines import alerts, forms
-from include.klines.operators import MeasureQualityOperator
+from include.klines import forms
+from include.klines.health import alerts
+from include.klines.quality.operators import MeasureQualityOperator
 from include.klines.retry import ExchangeRetryPolicy
 from include.klines.settings import DEFAULT_ARGS
 
@@ -39,13 +40,13 @@ def klines_quality_check() -> None:
 
     @task(multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
     def choose_scope(**context: Any) -> dict[str, Any]:
-        from include.klines.upkeep_tasks import choose_range
+        from include.klines.upkeep.tasks import choose_range
 
         return choose_range(context)
 
     @task(multiple_outputs=True, trigger_rule=TriggerRule.ALL_DONE, retries=0)
     def publish_summary(scope: dict[str, Any], **context: Any) -> dict[str, Any]:
-        from include.klines.upkeep_tasks import publish_quality
+        from include.klines.upkeep.tasks import publish_quality
 
         return publish_quality(scope, context)
 

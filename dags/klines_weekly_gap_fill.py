@@ -22,10 +22,12 @@ from typing import Any
 
 from airflow.sdk import Asset, CronDataIntervalTimetable, TriggerRule, dag, task
 
-from include.klines import alerts, deadlines, forms
-from include.klines.operators import FillGapsOperator, MeasureQualityOperator
+from include.klines import forms
+from include.klines.health import alerts, deadlines
+from include.klines.quality.operators import MeasureQualityOperator
 from include.klines.retry import ExchangeRetryPolicy
 from include.klines.settings import DEFAULT_ARGS, POOL
+from include.klines.upkeep.operators import FillGapsOperator
 
 MARKET_DATA = Asset("market_data")
 
@@ -49,19 +51,19 @@ def klines_weekly_gap_fill() -> None:
 
     @task(multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
     def choose_scope(**context: Any) -> dict[str, Any]:
-        from include.klines.upkeep_tasks import choose_range
+        from include.klines.upkeep.tasks import choose_range
 
         return choose_range(context)
 
     @task
     def make_lanes(scope: dict[str, Any], **context: Any) -> list[dict[str, Any]]:
-        from include.klines.upkeep_tasks import make_gap_lanes
+        from include.klines.upkeep.tasks import make_gap_lanes
 
         return make_gap_lanes(scope, context)
 
     @task(multiple_outputs=True, trigger_rule=TriggerRule.ALL_DONE, outlets=[MARKET_DATA], retries=0)
     def publish_summary(scope: dict[str, Any], lanes: list[dict[str, Any]], **context: Any) -> dict[str, Any]:
-        from include.klines.upkeep_tasks import publish_gap_fill
+        from include.klines.upkeep.tasks import publish_gap_fill
 
         return publish_gap_fill(scope, lanes, context)
 

@@ -9,7 +9,7 @@ Each error is one sentence: what is wrong, where, and what to do.
     │   ├── TruncatedFile   it ends too early
     │   └── MalformedFile   it is no zip with one CSV of candles
     ├── LoadError           a window could not be loaded; nothing of it was stored
-    │   └── WindowUnavailable  no rung of the ladder could be asked with success (include.klines.parts)
+    │   └── WindowUnavailable  no rung of the ladder could be asked with success (include.klines.ladder.parts)
     ├── IncompleteMonth     a month lacks candles that nobody explained
     ├── BrokenPromise       a health check found what should not be; the sentence says what mends it
     ├── AlertError          no configured channel took a message

@@ -17,7 +17,7 @@ from include.klines.params import (
     TIERS,
 )
 from include.klines.settings import enabled_timeframes
-from include.klines.universe import load_universe
+from include.klines.universe.config import load_universe
 
 if TYPE_CHECKING:
     from datetime import date

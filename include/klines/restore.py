@@ -18,20 +18,21 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from include.klines import quality, sql
-from include.klines.cold_storage import ColdStorage
+from include.klines import sql
 from include.klines.database import prepare
 from include.klines.errors import InvalidRequest, KlinesError, PruneError
-from include.klines.lanes import SeriesPlan
+from include.klines.load.lanes import SeriesPlan
+from include.klines.load.store import Fetched, RunRef, store_window
+from include.klines.quality import measuring
+from include.klines.retention.cold_storage import ColdStorage
 from include.klines.settings import MARKET_CONN_ID, ROOT, timeframe_settings
-from include.klines.store import Fetched, RunRef, store_window
 from include.klines.windows import Window, chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from include.klines.candles import Candles
-    from include.klines.quality import Series
+    from include.klines.quality.measuring import Series
 
 SOURCE = "cold-storage"
 
@@ -67,7 +68,7 @@ def _restore_series(
     stored = 0
     for span in taken:
         stored += sum(_restore_year(conn, storage, series, year, clock) for year in chunks(span, "year"))
-        quality.measure(conn, symbols=None, timeframes=None, series=[series], window=span, clock=clock)
+        measuring.measure(conn, symbols=None, timeframes=None, series=[series], window=span, clock=clock)
     return stored
 
 

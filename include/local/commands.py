@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from rich.markup import escape
 
-from include.klines import quality, sql
+from include.klines import sql
 from include.klines.errors import KlinesError
+from include.klines.quality import measuring
 from include.klines.windows import Window
 from include.local import components, databases, lock, progress, report
 from include.local.airflow_api import AirflowApi
@@ -125,7 +126,7 @@ def _load(runtime: Runtime, running: Running, request: RunRequest, console: Cons
         scope = load.scope()
         if scope:
             window = Window(datetime.fromisoformat(scope["start"]), datetime.fromisoformat(scope["end"]))
-            rows = quality.coverage(conn, scope["symbols"], scope["timeframes"], window, clock=window.end)
+            rows = measuring.coverage(conn, scope["symbols"], scope["timeframes"], window, clock=window.end)
             report.show_coverage(console, rows, "SIMULATED candles" if simulated else "Stored")
             if rows and last.state == "success":
                 best = next((row for row in rows if (row.symbol, row.timeframe) == ("BTC", "1h")), rows[0])
@@ -165,10 +166,10 @@ def _show_addresses(state: State, api: AirflowApi, console: Console, new_passwor
         console.print(f"in {state.password_file}", soft_wrap=True)
 
 
-def _stored(conn: psycopg.Connection) -> list[quality.SeriesCoverage]:
+def _stored(conn: psycopg.Connection) -> list[measuring.SeriesCoverage]:
     """The coverage of all series, from the first stored candle to the last."""
     start, end = conn.execute(sql.load("local/stored_span").encode()).fetchone() or (None, None)
-    return quality.coverage(conn, None, None, Window(start, end)) if start and end else []
+    return measuring.coverage(conn, None, None, Window(start, end)) if start and end else []
 
 
 def _banner(console: Console) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from include.klines.quality import SeriesCoverage
+    from include.klines.quality.measuring import SeriesCoverage
     from include.local.load_run import Failure, Snapshot
 
 MOST_ROWS = 60

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from include.klines.settings import ROOT
-from include.klines.universe import load_universe
+from include.klines.universe.config import load_universe
 from include.local.airflow_api import AirflowApi
 from include.local.state import STATE_VARIABLE, State
 from tests.benchmarks import machine

@@ -16,8 +16,8 @@ import psycopg
 from binance_plugin.hook import BinanceHook
 from include.klines.clock import ExchangeClock
 from include.klines.database import prepare
-from include.klines.lanes import Lane, SeriesPlan
-from include.klines.loading import LaneLoader
+from include.klines.load.lanes import Lane, SeriesPlan
+from include.klines.load.loading import LaneLoader
 from include.klines.windows import Window
 
 

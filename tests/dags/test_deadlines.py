@@ -9,11 +9,11 @@ import psycopg
 import pytest
 from airflow.sdk import AsyncCallback, DeadlineReference
 
-from include.klines import alerts, deadlines
+from include.klines.health import alerts, deadlines
 from tests.dags.bundle import dags, parse
 
 if TYPE_CHECKING:
-    from include.klines.alerts import Alert
+    from include.klines.health.alerts import Alert
 
 ALLOWED = {
     "klines_daily_increment": timedelta(hours=2),
@@ -53,7 +53,7 @@ def test_every_scheduled_dag_has_its_deadline_and_no_other() -> None:
     }
     for (alert,) in scheduled.values():
         assert alert.reference == DeadlineReference.DAGRUN_QUEUED_AT
-        assert alert.callback.path == "include.klines.deadlines.report_late"
+        assert alert.callback.path == "include.klines.health.deadlines.report_late"
         assert isinstance(alert.callback, AsyncCallback), "on the executor it may not read connections"
         assert timedelta(minutes=alert.callback.kwargs["minutes"]) == alert.interval
     assert [dag.dag_id for dag in dags() if dag.schedule is None and dag.deadline] == []

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from include.klines import alerts
 from include.klines.errors import BrokenPromise
-from include.klines.health_tasks import publish_health
+from include.klines.health import alerts
+from include.klines.health.tasks import publish_health
 
 if TYPE_CHECKING:
-    from include.klines.alerts import Alert
+    from include.klines.health.alerts import Alert
     from tests.dags.airflow_runs import Airflow
 
 NOWHERE = "http://127.0.0.1:9"

@@ -15,7 +15,7 @@ import pytest
 from airflow.sdk._shared.module_loading.file_discovery import find_path_from_directory
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
-from include.klines.lanes import Lane, SeriesPlan
+from include.klines.load.lanes import Lane, SeriesPlan
 from include.klines.settings import ROOT
 from include.klines.windows import Window
 from tests.dags.bundle import dags, parse

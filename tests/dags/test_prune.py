@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from include.klines.prune_tasks import is_dry
+from include.klines.retention.tasks import is_dry
 from include.klines.settings import ROOT
 from tests.sql.measured import fill
 

@@ -10,7 +10,7 @@ import pytest
 from binance_plugin.hook import BinanceHook
 from include.klines.candles import Candles, from_rest, holes, split_valid
 from include.klines.intervals import parse_timeframe
-from include.klines.ladder import Part, fetch_parts
+from include.klines.ladder.climbing import Part, fetch_parts
 from include.klines.windows import Window
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from binance_plugin.hook import BinanceHook
-from include.klines.archive_csv import from_archive_csv
 from include.klines.candles import Candles
 from include.klines.errors import InvalidRequest
+from include.klines.ladder.archive_csv import from_archive_csv
 from include.klines.windows import days, month_of
 from tests.ladder.conftest import Ladder, span, steps, utc
 

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from binance_plugin.archive import ArchiveDownload
-from include.klines.archive_csv import period_window
 from include.klines.intervals import TIMEFRAMES
-from include.klines.ladder import fetch_parts
+from include.klines.ladder.archive_csv import period_window
+from include.klines.ladder.climbing import fetch_parts
 from tests.ladder.conftest import span, utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from include.klines.ladder import Part
+    from include.klines.ladder.climbing import Part
 
 DAY = TIMEFRAMES["1d"]
 PARALLEL = 3

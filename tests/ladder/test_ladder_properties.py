@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from binance_plugin.archive import ArchiveDownload
 from binance_plugin.errors import ArchiveNotFound, ArchiveUnavailable, BadSymbol, ExchangeUnavailable
-from include.klines.archive_csv import period_window
 from include.klines.candles import moment
 from include.klines.intervals import TIMEFRAMES
-from include.klines.ladder import Part, WindowUnavailable, fetch_parts
+from include.klines.ladder.archive_csv import period_window
+from include.klines.ladder.climbing import Part, WindowUnavailable, fetch_parts
 from include.klines.windows import Window
 from tests.ladder.conftest import span, utc
 

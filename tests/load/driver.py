@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from binance_plugin.hook import BinanceHook
-from include.klines import quality
 from include.klines.clock import ExchangeClock
 from include.klines.database import prepare
-from include.klines.lanes import plan_lanes
-from include.klines.loading import LaneLoader, LaneReport
+from include.klines.load.lanes import plan_lanes
+from include.klines.load.loading import LaneLoader, LaneReport
+from include.klines.load.planning import incomplete, load_scope, plan_series
 from include.klines.params import validate_load_request
-from include.klines.planning import incomplete, load_scope, plan_series
-from include.klines.selection import fetch_listings
+from include.klines.quality import measuring
+from include.klines.universe.selection import fetch_listings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,7 @@ def load(
     if not refresh:
         series = incomplete(conn, series, clock.now())
     reports = [loader.load(lane) for lane in plan_lanes(series)]
-    quality.measure(
+    measuring.measure(
         conn, symbols=list(scope.symbols), timeframes=list(scope.timeframes), window=scope.window, clock=clock.now()
     )
     return reports

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from include.klines.planning import Scope
-from include.klines.second_look import file_lanes
-from include.klines.selection import fetch_listings
-from include.klines.upkeep_notes import file_lines, month_lines, too_short
+from include.klines.load.planning import Scope
+from include.klines.universe.selection import fetch_listings
+from include.klines.upkeep.notes import file_lines, month_lines, too_short
+from include.klines.upkeep.second_look import file_lanes
 from include.klines.windows import Window
 from tests.load.test_lanes_end_to_end import rows
 from tests.load.upkeep import Upkeep, utc

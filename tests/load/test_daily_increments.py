@@ -5,15 +5,15 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from include.klines.increments import increment_lanes
-from include.klines.planning import Scope
-from include.klines.selection import Listing
+from include.klines.load.planning import Scope
+from include.klines.universe.selection import Listing
+from include.klines.upkeep.increments import increment_lanes
 from include.klines.windows import Window
 from tests.load.test_lanes_end_to_end import fingerprint, rows
 from tests.load.upkeep import inserted, scheduled, spans, utc
 
 if TYPE_CHECKING:
-    from include.klines.lanes import SeriesPlan
+    from include.klines.load.lanes import SeriesPlan
     from tests.load.upkeep import Upkeep
 
 TWO: dict[str, Any] = {"symbols": ["BTC", "ETH"]}

@@ -8,7 +8,7 @@ import pytest
 
 from include.klines.errors import InvalidRequest, LoadError
 from include.klines.params import validate_range_request
-from include.klines.upkeep_notes import gap_lines
+from include.klines.upkeep.notes import gap_lines
 from tests.load.test_lanes_end_to_end import fingerprint, rows
 from tests.load.upkeep import Upkeep, utc
 

@@ -12,11 +12,11 @@ from binance_plugin.errors import Banned, GeoBlocked
 from include.klines.clock import ExchangeClock
 from include.klines.database import prepare
 from include.klines.errors import LoadError
-from include.klines.lanes import plan_lanes
-from include.klines.loading import LaneLoader
+from include.klines.load.lanes import plan_lanes
+from include.klines.load.loading import LaneLoader
+from include.klines.load.planning import load_scope, plan_series
 from include.klines.params import validate_load_request
-from include.klines.planning import load_scope, plan_series
-from include.klines.selection import fetch_listings
+from include.klines.universe.selection import fetch_listings
 from tests.load.driver import RUN, fingerprint, hook_of, load, rows
 
 if TYPE_CHECKING:

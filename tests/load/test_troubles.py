@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from include.klines import sql, staging
+from include.klines import sql
 from include.klines.database import prepare
 from include.klines.errors import LoadError
+from include.klines.load import staging
 from include.klines.migrate import migrate
 from include.klines.settings import ROOT
 from include.local.postgres import FAST_AND_UNSAFE, PostgresServer

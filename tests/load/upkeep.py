@@ -8,20 +8,20 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from binance_plugin.hook import BinanceHook
-from include.klines import quality
 from include.klines.clock import ExchangeClock
-from include.klines.gap_filling import GapLoader, Outcome, find_gaps, gap_lanes, outcome
-from include.klines.increments import increment_lanes, increment_scope
-from include.klines.lanes import Lane, plan_lanes
-from include.klines.loading import LaneLoader, LaneReport
+from include.klines.load.lanes import Lane, plan_lanes
+from include.klines.load.loading import LaneLoader, LaneReport
+from include.klines.load.planning import Scope, load_scope, plan_series
 from include.klines.params import validate_increment_request, validate_load_request, validate_range_request
-from include.klines.planning import Scope, load_scope, plan_series
-from include.klines.second_look import file_lanes
-from include.klines.selection import fetch_listings
+from include.klines.quality import measuring
+from include.klines.quality.witnesses import ask_witnesses
 from include.klines.settings import enabled_timeframes
-from include.klines.spans import increment_span, last_midnight, month_before
-from include.klines.upkeep import keep_universe, stored_series
-from include.klines.witnesses import ask_witnesses
+from include.klines.universe.selection import fetch_listings
+from include.klines.upkeep.gap_filling import GapLoader, Outcome, find_gaps, gap_lanes, outcome
+from include.klines.upkeep.increments import increment_lanes, increment_scope
+from include.klines.upkeep.scope import keep_universe, stored_series
+from include.klines.upkeep.second_look import file_lanes
+from include.klines.upkeep.spans import increment_span, last_midnight, month_before
 
 if TYPE_CHECKING:
     import psycopg
@@ -138,7 +138,7 @@ class Upkeep:
 
     def _measure(self, scope: Scope, hook: BinanceHook, clock: ExchangeClock) -> None:
         ask_witnesses(hook, self.conn, timeframes=scope.timeframes, window=scope.window, clock=clock.now())
-        quality.measure(
+        measuring.measure(
             self.conn, symbols=None, timeframes=None, series=scope.series, window=scope.measured, clock=clock.now()
         )
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from include.klines.quality import SeriesCoverage
+from include.klines.quality.measuring import SeriesCoverage
 from include.local import report
 from include.local.load_run import Failure, Snapshot
 from include.local.progress import RateMeter, describe, duration

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import dict_row
 
-from include.klines import quality
+from include.klines.quality import measuring
 from include.klines.windows import Window
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def confirm(
     day: str = "2024-06-01",
     by: Any = "rest",
 ) -> None:
-    quality.record_empty(conn, symbol, timeframe, [window(*hole)], by, date.fromisoformat(day))
+    measuring.record_empty(conn, symbol, timeframe, [window(*hole)], by, date.fromisoformat(day))
 
 
 def gaps(conn: psycopg.Connection, symbol: str, *, timeframe: str = "1h", resolved: bool = False) -> list[Span]:

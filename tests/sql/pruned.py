@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from include.klines import retention
 from include.klines.database import prepare
-from include.klines.pruning import Pruner, PruneReport
+from include.klines.retention import plan
+from include.klines.retention.pruning import Pruner, PruneReport
 from tests.sql.measured import at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from include.klines.cold_storage import ColdStorage
+    from include.klines.retention.cold_storage import ColdStorage
 
 CLOCK = at("2026-01-01 04:00")
 MONTH = at("2026-01-01")
@@ -32,9 +32,9 @@ def prune(
     conn: psycopg.Connection, storage: ColdStorage, month: datetime = MONTH, *, sleep: Any = lambda seconds: None
 ) -> list[PruneReport]:
     """What klines_monthly_prune does in the month that begins at `month`."""
-    limits = retention.cutoffs(month)
-    found = [each for name, cutoff in limits.items() for each in retention.prospects(conn, name, cutoff)]
-    return [Pruner(conn, storage, CLOCK, sleep).prune(lane) for lane in retention.lanes_of(found, limits)]
+    limits = plan.cutoffs(month)
+    found = [each for name, cutoff in limits.items() for each in plan.prospects(conn, name, cutoff)]
+    return [Pruner(conn, storage, CLOCK, sleep).prune(lane) for lane in plan.lanes_of(found, limits)]
 
 
 def counts(conn: psycopg.Connection) -> dict[tuple[str, str], int]:

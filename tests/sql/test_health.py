@@ -8,9 +8,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from include.klines import alerts, health, quality
-from include.klines.alerts import Alert
 from include.klines.errors import AlertError, InvalidRequest
+from include.klines.health import alerts, checks
+from include.klines.health.alerts import Alert
+from include.klines.quality import measuring
 from tests.sql.measured import at, fill, gap, remove, window
 from tests.sql.stored import list_symbol
 
@@ -47,7 +48,7 @@ def stored(conn: psycopg.Connection, symbol: str, *, start: str = "2024-05-01", 
 
 
 def measure(conn: psycopg.Connection, clock: datetime = NOW) -> None:
-    quality.measure(conn, symbols=None, timeframes=None, window=window("2024-05-01", "2024-06-20"), clock=clock)
+    measuring.measure(conn, symbols=None, timeframes=None, window=window("2024-05-01", "2024-06-20"), clock=clock)
 
 
 def synced(conn: psycopg.Connection, symbol: str, when: datetime) -> None:
@@ -72,7 +73,7 @@ def logged(conn: psycopg.Connection, symbol: str, *, failed: int, fine: int, ret
 
 
 def found(conn: psycopg.Connection, kind: str, clock: datetime = NOW) -> list[str]:
-    return [finding.series for finding in health.check(conn, kind, clock).findings]
+    return [finding.series for finding in checks.check(conn, kind, clock).findings]
 
 
 def misses(conn: psycopg.Connection, what: str) -> list[tuple[Any, ...]]:
@@ -81,22 +82,22 @@ def misses(conn: psycopg.Connection, what: str) -> list[tuple[Any, ...]]:
     ).fetchall()
 
 
-@pytest.mark.parametrize("kind", health.KINDS)
+@pytest.mark.parametrize("kind", checks.KINDS)
 def test_an_empty_database_is_healthy(conn: psycopg.Connection, kind: str) -> None:
     assert found(conn, kind) == []
-    assert health.is_empty(conn)
+    assert checks.is_empty(conn)
 
 
-@pytest.mark.parametrize("kind", health.KINDS)
+@pytest.mark.parametrize("kind", checks.KINDS)
 def test_a_whole_series_is_healthy(conn: psycopg.Connection, kind: str) -> None:
     stored(conn, "BTC")
     assert found(conn, kind) == []
-    assert not health.is_empty(conn)
+    assert not checks.is_empty(conn)
 
 
 def test_an_unknown_check_is_refused_by_name(conn: psycopg.Connection) -> None:
     with pytest.raises(InvalidRequest, match=r"'moods'.*completeness"):
-        health.check(conn, "moods", NOW)
+        checks.check(conn, "moods", NOW)
 
 
 def test_incomplete_series_are_named_worst_first_with_cause_and_command(conn: psycopg.Connection) -> None:
@@ -105,7 +106,7 @@ def test_incomplete_series_are_named_worst_first_with_cause_and_command(conn: ps
     remove(conn, "ETH", "2024-06-10", "2024-06-11")
     remove(conn, "SOL", "2024-06-10 12:00", "2024-06-12 12:00")
     measure(conn)
-    verdict = health.check(conn, "completeness", NOW)
+    verdict = checks.check(conn, "completeness", NOW)
     assert [finding.series for finding in verdict.findings] == ["SOL 1h", "ETH 1h"]
     assert verdict.headline == "completeness is below 99 % for 2 series"
     assert (
@@ -136,9 +137,9 @@ def test_a_daily_dag_that_is_paused_or_never_ran_is_noticed_after_48_hours(conn:
     stored(conn, "ETH")
     synced(conn, "ETH", NOW - HOUR)
     assert found(conn, "last_sync", NOW + 48 * HOUR - HOUR) == []
-    verdict = health.check(conn, "last_sync", NOW + 48 * HOUR)
+    verdict = checks.check(conn, "last_sync", NOW + 48 * HOUR)
     assert [finding.series for finding in verdict.findings] == ["ETH 1h"]
-    verdict = health.check(conn, "last_sync", NOW + 49 * HOUR)
+    verdict = checks.check(conn, "last_sync", NOW + 49 * HOUR)
     assert "last synced 2024-06-19 23:00 UTC: ETH 1h\n- last synced 2024-06-20 00:00 UTC: BTC 1h" in verdict.text
     assert "airflow dags unpause klines_daily_increment" in verdict.mend
 
@@ -165,7 +166,7 @@ def test_gaps_have_seven_days_to_close(conn: psycopg.Connection) -> None:
     measure(conn, NOW + timedelta(days=60))
     assert gap(conn, "BTC", "2024-06-10 03:00")["cause"] == "open"
     assert found(conn, "open_gaps", NOW + timedelta(days=7)) == []
-    verdict = health.check(conn, "open_gaps", NOW + timedelta(days=7, hours=1))
+    verdict = checks.check(conn, "open_gaps", NOW + timedelta(days=7, hours=1))
     assert "never asked for: BTC 1h 2 candles in 1 gaps, 2024-06-10 03:00 to 2024-06-10 05:00" in verdict.text
     assert '"start": "2024-06-10", "end": "2024-06-10", "max_attempts": 1}' in verdict.mend
 
@@ -175,7 +176,7 @@ def test_a_day_of_failed_windows_is_named_by_its_error(conn: psycopg.Connection)
     logged(conn, "ETH", failed=3, fine=10)
     assert found(conn, "errors") == [], "three may always fail"
     logged(conn, "SOL", failed=5, fine=0)
-    verdict = health.check(conn, "errors", NOW)
+    verdict = checks.check(conn, "errors", NOW)
     assert [finding.series for finding in verdict.findings] == ["SOL 1h", "ETH 1h"]
     assert verdict.headline == "8 of 58 windows failed in the last day"
     assert "ExchangeUnavailable: it answers 503.: SOL 1h 5 of 5; ETH 1h 3 of 13" in verdict.text
@@ -186,7 +187,7 @@ def test_a_day_of_requests_that_were_sent_again_is_noticed(conn: psycopg.Connect
     logged(conn, "BTC", failed=0, fine=20, retries=1)
     assert found(conn, "errors") == []
     logged(conn, "ETH", failed=0, fine=5, retries=9)
-    verdict = health.check(conn, "errors", NOW)
+    verdict = checks.check(conn, "errors", NOW)
     assert verdict.headline == "65 of 250 requests were sent again in the last day"
     assert "ETH 1h 45, BTC 1h 20" in verdict.text
 
@@ -194,9 +195,9 @@ def test_a_day_of_requests_that_were_sent_again_is_noticed(conn: psycopg.Connect
 def test_a_ban_is_told_until_it_ends(conn: psycopg.Connection) -> None:
     conn.execute("SELECT lock_exchange_budget('https://api.example')")
     conn.execute("UPDATE exchange_budget SET banned_until = %s", (NOW + HOUR,))
-    verdict = health.check(conn, "ban", NOW)
+    verdict = checks.check(conn, "ban", NOW)
     assert "banned until 2024-06-20 01:00 UTC: https://api.example" in verdict.text
-    assert health.check(conn, "ban", NOW + HOUR).findings == ()
+    assert checks.check(conn, "ban", NOW + HOUR).findings == ()
 
 
 def test_a_state_is_told_once_then_daily_then_that_it_cleared(conn: psycopg.Connection, outbox: list[Alert]) -> None:
@@ -206,7 +207,7 @@ def test_a_state_is_told_once_then_daily_then_that_it_cleared(conn: psycopg.Conn
         clock = NOW + hour * HOUR
         if hour == 100:
             synced(conn, "BTC", clock)
-        if health.report(conn, health.check(conn, "last_sync", clock), clock):
+        if checks.report(conn, checks.check(conn, "last_sync", clock), clock):
             hours.append(hour)
     assert hours == [49, 73, 97, 100]
     assert [alert.good for alert in outbox] == [False, False, False, True]
@@ -269,12 +270,12 @@ def test_what_could_not_be_sent_is_due_again_at_the_next_check(
 
 
 def test_hundreds_of_series_with_one_cause_make_one_short_message() -> None:
-    findings = [health.Finding(f"S{n}", "1h", "", "last synced long ago") for n in range(450)]
-    text = health.Verdict("last_sync", "the last sync is over 48 hours ago", tuple(findings), "unpause it.").text
+    findings = [checks.Finding(f"S{n}", "1h", "", "last synced long ago") for n in range(450)]
+    text = checks.Verdict("last_sync", "the last sync is over 48 hours ago", tuple(findings), "unpause it.").text
     assert text.count("\n") == 2
     assert "S0 1h; S1 1h" in text
     assert "and 430 more" in text
 
 
 def _report(conn: psycopg.Connection, kind: str, clock: datetime) -> tuple[str, ...]:
-    return health.report(conn, health.check(conn, kind, clock), clock)
+    return checks.report(conn, checks.check(conn, kind, clock), clock)

@@ -17,7 +17,7 @@ FILES = sorted(SQL_DIR.rglob("*.sql"))
 MIGRATIONS = [path for path in FILES if path.parent.name == "migrations"]
 STATEMENTS = [path for path in FILES if path.parent.name != "migrations"]
 FOUND_BY_FOLDER = {"quality/anomalies"}
-"""Each file of these folders is a check that include/klines/anomalies.py runs by itself."""
+"""Each file of these folders is a check that include/klines/quality/anomalies.py runs by itself."""
 TEMPORARY = "load/create_staging"
 
 each_statement = pytest.mark.parametrize("name", [str(p.relative_to(SQL_DIR).with_suffix("")) for p in STATEMENTS])

@@ -13,9 +13,9 @@ import pytest
 from binance_plugin.errors import GeoBlocked, MalformedAnswer
 from binance_plugin.hook import BinanceHook
 from include.klines.errors import InvalidRequest, LoadError
-from include.klines.listings import SyncReport, sync_universe
-from include.klines.selection import Listing, fetch_listings, listing_windows, select_symbols
-from include.klines.universe import load_universe
+from include.klines.universe.config import load_universe
+from include.klines.universe.listings import SyncReport, sync_universe
+from include.klines.universe.selection import Listing, fetch_listings, listing_windows, select_symbols
 
 if TYPE_CHECKING:
     from tests.exchange import Exchange

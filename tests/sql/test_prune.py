@@ -9,10 +9,11 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from include.klines import quality, retention
-from include.klines.cold_storage import ColdStorage
 from include.klines.database import prepare
+from include.klines.quality import measuring
 from include.klines.reader import MissingData, load_ohlcv, load_pinned, pin
+from include.klines.retention import plan
+from include.klines.retention.cold_storage import ColdStorage
 from tests.sql.measured import at, fill, gaps, months, window
 from tests.sql.pruned import CLOCK, counts, everything, keep, partitions, prune, pruned, ranges, unpinned
 from tests.sql.stored import list_symbol
@@ -33,7 +34,7 @@ def storage(conn: psycopg.Connection, tmp_path: Path) -> ColdStorage:
 
 
 def test_cutoffs_are_whole_months_before_the_month_of_the_run() -> None:
-    assert retention.cutoffs(at("2026-03-01")) == {
+    assert plan.cutoffs(at("2026-03-01")) == {
         "1d": at("2021-03-01"), "4h": at("2021-03-01"), "1h": at("2021-03-01"), "15m": at("2021-03-01"),
         "5m": at("2025-03-01"), "1m": at("2025-03-01"),
     }  # fmt: skip
@@ -161,7 +162,7 @@ def test_neither_quality_nor_a_load_complains_about_what_was_pruned(
     list_symbol(conn, "BTC", "2020-11-01")
     fill(conn, "BTC", "2020-11-01", "2021-01-03", without=[("2020-12-05", "2020-12-06")])
     span = window("2020-11-01", "2021-01-03")
-    quality.measure(conn, symbols=["BTC"], timeframes=["1h"], window=span, clock=CLOCK)
+    measuring.measure(conn, symbols=["BTC"], timeframes=["1h"], window=span, clock=CLOCK)
     assert [row["has_gaps"] for row in months(conn, "BTC")] == [False, True, False]
     prune(conn, storage)
     stated = [
@@ -170,7 +171,7 @@ def test_neither_quality_nor_a_load_complains_about_what_was_pruned(
     ]
     assert stated == [(0, 720, 100, False), (0, 744, 100, False), (48, 0, 100, False)]
     assert gaps(conn, "BTC") == [("2020-11-01 00:00", "2021-01-01 00:00")]
-    report = quality.measure(conn, symbols=["BTC"], timeframes=["1h"], window=span, clock=CLOCK)
+    report = measuring.measure(conn, symbols=["BTC"], timeframes=["1h"], window=span, clock=CLOCK)
     assert (report.actual, report.unfillable, report.adjusted_completeness) == (48, 720 + 744, 100)
     assert gaps(conn, "BTC") == [("2020-11-01 00:00", "2021-01-01 00:00")]
     (left,) = conn.execute(
@@ -195,7 +196,7 @@ def test_an_explained_hole_keeps_its_cause(conn: psycopg.Connection, storage: Co
 def test_a_report_names_candles_and_bytes_by_series(conn: psycopg.Connection) -> None:
     fill(conn, "BTC", "2020-12-30", "2021-01-03")
     fill(conn, "ETH", "2020-12-31", "2021-01-03")
-    sums = retention.totals(retention.prospects(conn, "1h", at("2021-01-01")))
+    sums = plan.totals(plan.prospects(conn, "1h", at("2021-01-01")))
     assert {key: candles for key, (candles, _) in sums.items()} == {("BTC", "1h"): 48, ("ETH", "1h"): 24}
     assert sums["BTC", "1h"][1] == pytest.approx(2 * sums["ETH", "1h"][1], rel=0.01)
     assert sums["ETH", "1h"][1] > 24 * 80

@@ -10,8 +10,8 @@ import pytest
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
-from include.klines.cold_storage import ColdStorage
 from include.klines.restore import main, restore
+from include.klines.retention.cold_storage import ColdStorage
 from include.klines.settings import ROOT
 from tests.sql.measured import at, fill, window
 from tests.sql.pruned import CLOCK, counts, everything, prune, pruned, ranges, unpinned

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from include.klines import cold_storage
-from include.klines.cold_storage import ColdStorage
 from include.klines.errors import PruneError
-from include.klines.pruning import Pruner
+from include.klines.retention import cold_storage
+from include.klines.retention.cold_storage import ColdStorage
+from include.klines.retention.pruning import Pruner
 from tests.sql.measured import fill
 from tests.sql.pruned import counts, everything, keep, prune, unpinned
 
@@ -91,7 +91,7 @@ def test_a_partition_in_use_stays_until_it_is_free(
 def _impatient(conn: psycopg.Connection, storage: ColdStorage, waits: list[float]) -> None:
     conn.execute("SET lock_timeout = '1ms'")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("include.klines.pruning.Pruner._patiently", _quick(waits))
+        patch.setattr("include.klines.retention.pruning.Pruner._patiently", _quick(waits))
         prune(conn, storage)
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.klines import anomalies, quality
 from include.klines.errors import ConfigurationError
+from include.klines.quality import anomalies, measuring
 from tests.sql.measured import at, fill, months, window
 from tests.sql.stored import grid, list_symbol, made_up, store
 
@@ -29,7 +29,7 @@ def conn(market_conn: psycopg.Connection) -> psycopg.Connection:
 
 def measure(conn: psycopg.Connection, clock: str = "2024-06-01 02:00") -> dict[str, int]:
     """Findings by check, of checks that found something."""
-    report = quality.measure(conn, symbols=None, timeframes=None, window=MAY, clock=at(clock))
+    report = measuring.measure(conn, symbols=None, timeframes=None, window=MAY, clock=at(clock))
     return {check.name: check.findings for check in report.checks if check.findings}
 
 

@@ -13,12 +13,12 @@ import pytest
 from psycopg.rows import dict_row
 
 from binance_plugin.stats import RequestStats
-from include.klines import staging
 from include.klines.candles import Candles
 from include.klines.database import prepare
 from include.klines.errors import LoadError
-from include.klines.lanes import SeriesPlan
-from include.klines.store import Counts, Fetched, RunRef, record_sync, store_window
+from include.klines.load import staging
+from include.klines.load.lanes import SeriesPlan
+from include.klines.load.store import Counts, Fetched, RunRef, record_sync, store_window
 from include.klines.windows import Window
 
 if TYPE_CHECKING:

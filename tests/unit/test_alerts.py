@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.klines import alerts
-from include.klines.alerts import Alert
 from include.klines.errors import AlertError
+from include.klines.health import alerts
+from include.klines.health.alerts import Alert
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.klines import archive_csv
-from include.klines.archive_csv import from_archive_csv, period_window, read_archive_file
 from include.klines.candles import Candles, holes, microseconds, moment, split_valid
 from include.klines.errors import MalformedFile, RefusedFile, TruncatedFile
 from include.klines.intervals import TIMEFRAMES
+from include.klines.ladder import archive_csv
+from include.klines.ladder.archive_csv import from_archive_csv, period_window, read_archive_file
 
 RECORDED = Path(__file__).resolve().parents[2].parent / "shared/data/binance/archive_csv"
 HOUR = TIMEFRAMES["1h"]
@@ -206,7 +206,7 @@ def test_a_period_is_a_calendar_month_or_day() -> None:
 def test_decoding_does_not_import_pandas() -> None:
     program = f"""
 import sys
-from include.klines.archive_csv import from_archive_csv
+from include.klines.ladder.archive_csv import from_archive_csv
 from include.klines.candles import from_rest
 assert len(from_archive_csv({line(0)!r}, "file")) == len(from_rest([[0, *["1"] * 5, 0, "1", 1, "1", "1", "0"]])) == 1
 sys.exit("pandas" in sys.modules)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-from include.klines.lanes import Lane, SeriesPlan, plan_lanes
+from include.klines.load.lanes import Lane, SeriesPlan, plan_lanes
 from include.klines.windows import Window
 
 WINDOW = Window(datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 2, 1, tzinfo=UTC))

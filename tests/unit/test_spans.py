@@ -8,7 +8,7 @@ import pytest
 
 from include.klines.errors import InvalidRequest
 from include.klines.params import validate_increment_request
-from include.klines.spans import increment_span, last_midnight, month_before
+from include.klines.upkeep.spans import increment_span, last_midnight, month_before
 
 
 def utc(text: str) -> datetime:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include.klines.errors import ConfigurationError, InvalidRequest
-from include.klines.universe import exchange_symbol, load_universe
+from include.klines.universe.config import exchange_symbol, load_universe
 
 if TYPE_CHECKING:
     from pathlib import Path

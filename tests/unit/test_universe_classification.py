@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from include.klines.classification import Classification, Pair, classify
-from include.klines.universe import load_universe
+from include.klines.universe.classification import Classification, Pair, classify
+from include.klines.universe.config import load_universe
 
 RECORDINGS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "binance" / "exchange_info"
 

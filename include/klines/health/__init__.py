@@ -1,0 +1,1 @@
+"""What a person should know about: checks, deadlines, and the messages that go out."""

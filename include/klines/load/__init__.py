@@ -1,0 +1,1 @@
+"""From a request to rows: scope, lanes, one transaction a window."""

@@ -1,0 +1,218 @@
+"""One window of one series into the database: all of it in one transaction, or none of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from include.klines import sql
+from include.klines.candles import Candles
+from include.klines.errors import LoadError
+from include.klines.load import staging
+from include.klines.quality import measuring
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    import psycopg
+
+    from binance_plugin.stats import RequestStats
+    from include.klines.candles import RejectedCandle
+    from include.klines.ladder.climbing import ArchiveFileSeen, Part, StepDown
+    from include.klines.load.lanes import SeriesPlan
+    from include.klines.windows import Window
+
+RUNGS = ("archive-monthly", "archive-daily", "rest")
+
+
+@dataclass(frozen=True)
+class RunRef:
+    """Which task of which run does the work, for data_sync_log."""
+
+    dag_id: str
+    run_id: str
+    lane: str
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Everything the ladder gave for one window: valid candles in order, and how they were come by."""
+
+    window: Window
+    candles: Candles
+    source: str
+    files: tuple[ArchiveFileSeen, ...]
+    step_downs: tuple[StepDown, ...]
+    rejected: tuple[RejectedCandle, ...]
+    empty_by_rest: tuple[Window, ...]
+    empty_by_archive: tuple[Window, ...]
+    stats: RequestStats
+    started_at: datetime
+
+    @classmethod
+    def from_parts(cls, window: Window, parts: Iterable[Part], stats: RequestStats, started_at: datetime) -> Fetched:
+        """The parts of one window as one; `source` names the rungs used, in ladder order, or none."""
+        parts = list(parts)
+        used = {rung for part in parts for rung in part.source.split("+")}
+        return cls(
+            window=window,
+            candles=Candles.concat([part.candles for part in parts]),
+            source="+".join(rung for rung in RUNGS if rung in used) or "none",
+            files=tuple(file for part in parts for file in part.files),
+            step_downs=tuple(step for part in parts for step in part.step_downs),
+            rejected=tuple(candle for part in parts for candle in part.rejected),
+            empty_by_rest=tuple(hole for part in parts for hole in part.empty_by_rest),
+            empty_by_archive=tuple(hole for part in parts for hole in part.empty_by_archive),
+            stats=stats,
+            started_at=started_at,
+        )
+
+    @classmethod
+    def failed(cls, window: Window, error: Exception, stats: RequestStats, started_at: datetime) -> Fetched:
+        """What is known of a window that could not be had: no candle of it, but why each rung was left."""
+        steps = getattr(error, "step_downs", ())
+        return replace(cls.from_parts(window, (), stats, started_at), step_downs=tuple(steps))
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a load did to market_data, in candles."""
+
+    fetched: int = 0
+    inserted: int = 0
+    revised: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+
+
+def store_window(
+    conn: psycopg.Connection,
+    series: SeriesPlan,
+    fetched: Fetched,
+    *,
+    run: RunRef,
+    clock: datetime,
+    attempt: bool = False,
+) -> Counts:
+    """Store candles, revisions, range, gaps and the record of one window in one transaction.
+
+    `clock` is the exchange's time (UTC): it stamps the records, and no candle is expected to close after it. With
+    `attempt`, a gap that was found empty has one more attempt behind it. Raises LoadError where PostgreSQL holds
+    another number of candles than were sent, psycopg.Error where it fails; either way nothing of the window is kept.
+    """
+    window = fetched.window
+    binds = {
+        "symbol": series.symbol,
+        "timeframe": series.timeframe,
+        "window_start": window.start,
+        "window_end": window.end,
+        "source": fetched.source,
+        "clock": clock,
+    }
+    with conn.transaction():
+        _run(conn, "load/lock_series", binds)
+        counts = _write(conn, fetched, binds)
+        measuring.record_gaps(conn, [series.symbol], [series.timeframe], window, clock)
+        measuring.record_empty(conn, *series.key, list(fetched.empty_by_rest), "rest", clock.date(), attempt=attempt)
+        measuring.record_empty(conn, *series.key, list(fetched.empty_by_archive), "archive", clock.date())
+        if len(fetched.candles):
+            first, last = fetched.candles.first_open, fetched.candles.last_open
+            reach = {"first_timestamp": first, "last_timestamp": last, "inserted": counts.inserted}
+            _run(conn, "load/record_range", binds | reach)
+        else:
+            touch(conn, [series], clock)
+        if counts.inserted or counts.revised:
+            _run(conn, "load/touch_fingerprints", binds)
+        _record_origin(conn, fetched, binds | {"run_id": run.run_id})
+        record_sync(conn, series, fetched, counts, run=run, clock=clock)
+    return counts
+
+
+def record_sync(
+    conn: psycopg.Connection,
+    series: SeriesPlan,
+    fetched: Fetched,
+    counts: Counts,
+    *,
+    run: RunRef,
+    clock: datetime,
+    error: str | None = None,
+) -> None:
+    """Leave the row of one window in data_sync_log; with `error` it says that the window failed and stored nothing."""
+    stats = fetched.stats
+    _run(
+        conn,
+        "load/record_sync",
+        {
+            "dag_id": run.dag_id,
+            "run_id": run.run_id,
+            "lane": run.lane,
+            "symbol": series.symbol,
+            "timeframe": series.timeframe,
+            "window_start": fetched.window.start,
+            "window_end": fetched.window.end,
+            "source": fetched.source,
+            "status": "failed" if error else "success",
+            "requests": stats.requests,
+            "retries": stats.retries,
+            "rate_limited": stats.rate_limited,
+            "errors": stats.errors,
+            "rows_fetched": counts.fetched,
+            "rows_inserted": counts.inserted,
+            "rows_revised": counts.revised,
+            "rows_unchanged": counts.unchanged,
+            "rows_rejected": counts.rejected,
+            "step_downs": json.dumps([step.to_json() for step in fetched.step_downs]),
+            "error": error,
+            "started_at": fetched.started_at,
+            "finished_at": max(clock, fetched.started_at),
+        },
+    )
+
+
+def touch(conn: psycopg.Connection, series: Sequence[SeriesPlan], clock: datetime) -> None:
+    """Note that these series were synced at `clock` without a new candle."""
+    symbols, timeframes = [plan.symbol for plan in series], [plan.timeframe for plan in series]
+    _run(conn, "load/touch_series", {"symbols": symbols, "timeframes": timeframes, "clock": clock})
+
+
+def _write(conn: psycopg.Connection, fetched: Fetched, binds: dict[str, Any]) -> Counts:
+    sent, rejected = len(fetched.candles), len(fetched.rejected)
+    if not sent:
+        return Counts(rejected=rejected)
+    if _one(conn, "load/window_is_empty", binds)[0]:
+        staging.copy_to_market_data(conn, binds["symbol"], binds["timeframe"], fetched.candles)
+        return Counts(fetched=sent, inserted=sent, rejected=rejected)
+    staging.copy_to_staging(conn, fetched.candles)
+    staged, inserted, revised, unchanged = _one(conn, "load/upsert", binds)
+    if staged != sent:
+        raise LoadError(
+            f"{binds['symbol']} {binds['timeframe']} {fetched.window}: {sent} candles were sent to staging, "
+            f"but {staged} were there at the upsert; nothing was stored, run the lane again."
+        )
+    return Counts(sent, inserted, revised, unchanged, rejected)
+
+
+def _record_origin(conn: psycopg.Connection, fetched: Fetched, binds: dict[str, Any]) -> None:
+    if fetched.files:
+        files = [file.to_json() for file in fetched.files]
+        _run(conn, "load/record_archive_files", binds | {"files": json.dumps(files)})
+    if fetched.rejected:
+        candles = [candle.to_json() for candle in fetched.rejected]
+        _run(conn, "load/record_rejected", binds | {"candles": json.dumps(candles)})
+
+
+def _run(conn: psycopg.Connection, name: str, binds: dict[str, Any]) -> psycopg.Cursor[Any]:
+    return conn.execute(sql.load(name).encode(), binds)
+
+
+def _one(conn: psycopg.Connection, name: str, binds: dict[str, Any]) -> tuple[Any, ...]:
+    row = _run(conn, name, binds).fetchone()
+    if row is None:
+        raise LoadError(f"{name}.sql returned no row: the database is not at the schema of this checkout.")
+    return row  # type: ignore[no-any-return]  # rows of a plain cursor are tuples

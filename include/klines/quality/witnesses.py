@@ -1,0 +1,99 @@
+"""Asks the exchange whether it stood still: for a hole that no second stored pair can confirm or contradict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from include.klines import sql
+from include.klines.intervals import parse_timeframe
+from include.klines.quality import measuring
+from include.klines.universe.config import load_universe
+from include.klines.windows import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import psycopg
+
+    from binance_plugin.hook import BinanceHook
+
+AT_MOST = 60
+"""Requests of one call: more holes than these wait for the next measurement."""
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A span without a candle of `timeframe` for any pair that was looked at."""
+
+    timeframe: str
+    window: Window
+    evidence: str
+
+
+def ask_witnesses(
+    hook: BinanceHook,
+    conn: psycopg.Connection,
+    *,
+    timeframes: Sequence[str],
+    window: Window,
+    clock: datetime,
+    references: Sequence[str] | None = None,
+    at_most: int = AT_MOST,
+) -> list[Outage]:
+    """Ask REST for reference pairs in the open holes that only one stored pair can speak for; keep what are outages.
+
+    A hole is an outage where a reference (default: the first symbols of the core) misses it too, with a candle right
+    before and right after; one candle inside says that the pair stood still alone. At most `at_most` requests, one a
+    hole and reference. Call it before `measure`. The hook's errors pass through; what was found by then is kept.
+    """
+    universe = load_universe()
+    references = list(universe.core[:3] if references is None else references)
+    binds = {
+        "timeframes": list(timeframes),
+        "range_start": window.start,
+        "range_end": window.end,
+        "clock": clock,
+        "at_most": at_most,
+    }
+    _run(conn, "discover_outages", binds)
+    lonely = _run(conn, "lonely_holes", binds).fetchall()
+    outages, asked = [], 0
+    for timeframe, start, end, symbols in lonely:
+        hole = Window(start, end)
+        for reference in references:
+            if reference in symbols or asked >= at_most:
+                continue
+            asked += 1
+            answer = _misses(hook, universe.exchange_symbol(reference), timeframe, hole)
+            if answer:
+                evidence = (
+                    f"No {timeframe} candle for {symbols[0]} (stored) and for {reference} (REST, asked on "
+                    f"{clock:%Y-%m-%d}), both with candles right before and after."
+                )
+                outages.append(Outage(timeframe, hole, evidence))
+                found = {"timeframe": timeframe, "starts_at": start, "ends_at": end, "evidence": evidence}
+                _run(conn, "record_outage", found | {"clock": clock})
+            if answer is not None:
+                break
+    measuring.explain(conn, window, clock)
+    return outages
+
+
+def _misses(hook: BinanceHook, exchange_symbol: str, timeframe: str, hole: Window) -> bool | None:
+    """True where the pair has candles right before and after the hole and none inside; None where it cannot tell.
+
+    REST leaves missing candles out, so that three rows decide, however long the hole is.
+    """
+    step = parse_timeframe(timeframe).delta
+    around = Window(hole.start - step, hole.end + step)
+    rows = hook.klines(exchange_symbol, timeframe, start=around.start, end=around.end, limit=3)
+    opens = [datetime.fromtimestamp(int(row[0]) / 1000, tz=UTC) for row in rows]
+    if any(moment in hole for moment in opens):
+        return False
+    return True if opens == [around.start, hole.end] else None
+
+
+def _run(conn: psycopg.Connection, name: str, binds: dict[str, Any]) -> psycopg.Cursor[tuple[Any, ...]]:
+    return conn.execute(sql.load(f"quality/{name}").encode(), binds)

@@ -1,0 +1,1 @@
+"""What is older than its timeframe is kept for: to Parquet, and out of the database."""

@@ -1,0 +1,138 @@
+"""Keeps the lives of one pair up to date with as few requests as its state allows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from binance_plugin.errors import BadRequest, BadSymbol
+from include.klines.universe.archive_life import archive_life
+from include.klines.universe.classification import Pair, Unclassified
+from include.klines.universe.discovery import (
+    GRACE,
+    Hole,
+    Life,
+    divide,
+    dividing_holes,
+    ended,
+    first_candle,
+    last_candle_end,
+    long_holes,
+    quiet_weeks,
+)
+
+if TYPE_CHECKING:
+    from binance_plugin.hook import BinanceHook
+    from include.klines.universe.config import Universe
+
+SEARCH_HOLES_EVERY = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Dated:
+    """The lives of one pair, how far long holes were searched for, and what was found and not resolved."""
+
+    lives: list[Life]
+    holes_checked_until: datetime | None
+    hole_note: str | None
+
+
+class Dater:
+    """Asks the exchange, then the archive, and collects what a report should name."""
+
+    def __init__(self, hook: BinanceHook, universe: Universe, now: datetime) -> None:
+        self.hook, self.universe, self.now = hook, universe, now
+        self.has_weeks = True
+        self.unclassified: list[Unclassified] = []
+        self.relisted: list[str] = []
+        self.reused: list[str] = []
+
+    def dated(self, pair: Pair, dated: Dated, *, thorough: bool, halted: bool) -> Dated:
+        """`dated` brought up to date. `thorough` searches for long holes too, `halted` decides no delisting.
+
+        Raises BinanceError and RefusedFile where the exchange or the archive cannot be asked for this pair.
+        """
+        lives = dated.lives or self._first_life(pair)
+        if not lives:
+            return dated
+        last = lives[-1]
+        if pair.trading and last.delisted_at is not None:
+            return self._relisted(pair, dated)
+        if not pair.trading and last.delisted_at is None and not halted:
+            lives = [*lives[:-1], replace(last, delisted_at=self._end(pair))]
+        dated, searched_until = replace(dated, lives=lives), dated.holes_checked_until
+        may_be_reused = pair.symbol in self.universe.reused_tickers
+        if may_be_reused and len(lives) == 1:
+            return self._divided(pair, dated, since=last.listed_at)
+        due = searched_until is None or (pair.trading and self.now - searched_until >= SEARCH_HOLES_EVERY)
+        if not (due and (thorough or may_be_reused)):
+            return dated
+        return self._divided(pair, dated, since=searched_until or last.listed_at)
+
+    def _relisted(self, pair: Pair, dated: Dated) -> Dated:
+        """A pair that trades again after it had ended: the same asset, or another one under its ticker."""
+        *earlier, last = dated.lives
+        dated = replace(dated, lives=[*earlier, replace(last, delisted_at=None)])
+        found = self._divided(pair, dated, since=last.delisted_at or last.listed_at)
+        if len(found.lives) == len(dated.lives):
+            self.relisted.append(pair.symbol)
+        return found
+
+    def _first_life(self, pair: Pair) -> list[Life]:
+        try:
+            listed_at = first_candle(self.hook, pair.exchange_symbol)
+        except BadSymbol:
+            listed_at = None
+        if listed_at is not None:
+            return [Life(listed_at)]
+        life = None if pair.trading else archive_life(self.hook, pair.exchange_symbol, self.now)
+        return [life] if life else []
+
+    def _end(self, pair: Pair) -> datetime | None:
+        try:
+            return ended(last_candle_end(self.hook, pair.exchange_symbol, self.now), self.now)
+        except BadSymbol:
+            life = archive_life(self.hook, pair.exchange_symbol, self.now)
+            return ended(life.delisted_at, self.now) if life else None
+
+    def _divided(self, pair: Pair, dated: Dated, *, since: datetime) -> Dated:
+        """Search for long holes after `since`: a reused ticker's last life is cut there, another's jump is reported."""
+        *earlier, last = dated.lives
+        # A pair that stood still at `since`, as long as the grace allows, has its last candle before it.
+        since = max(last.listed_at, since - GRACE - timedelta(days=2))
+        name, note = pair.exchange_symbol, dated.hole_note
+        if pair.symbol in self.universe.reused_tickers:
+            found = self._holes(pair, since)
+            holes = [hole for hole in found if hole.jumps] if earlier else dividing_holes(found)
+            if holes:
+                self.reused.append(pair.symbol)
+            elif not earlier:
+                reason = "reused_tickers names it, but it has no hole of three days, so it stays one listing"
+                self.unclassified.append(Unclassified(name, reason))
+            lives = [*earlier, *divide(self.hook, name, last, holes)]
+            return Dated(lives, self.now, None)
+        for hole in self._holes(pair, since):
+            note = f"{hole}: another asset or a redenomination? It stays one listing unless reused_tickers names it"
+            self.unclassified.append(Unclassified(name, note))
+        return Dated(dated.lives, self.now, note)
+
+    def _holes(self, pair: Pair, since: datetime) -> list[Hole]:
+        name = pair.exchange_symbol
+        try:
+            if pair.symbol not in self.universe.reused_tickers and self._quiet_weeks(name, since):
+                return []
+            holes = long_holes(self.hook, name, since, self.now)
+        except BadSymbol:
+            return []
+        return holes if pair.symbol in self.universe.reused_tickers else [hole for hole in holes if hole.jumps]
+
+    def _quiet_weeks(self, exchange_symbol: str, since: datetime) -> bool:
+        """True where no week since `since` can hide a jump: one request saves the pages of days."""
+        if not self.has_weeks:
+            return False
+        try:
+            return quiet_weeks(self.hook, exchange_symbol, since)
+        except BadRequest:
+            self.has_weeks = False  # an exchange without this interval
+            return False
