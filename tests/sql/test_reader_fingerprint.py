@@ -264,8 +264,36 @@ def test_a_pin_that_lost_a_candle_is_a_mismatch_even_when_undone(
     delete(market_conn, "BTC", "1h", "2024-02-29 12:00", "2024-02-29 13:00")
     market_conn.commit()
 
-    with pytest.raises(FingerprintMismatch, match="without a revision"):
-        load_pinned("one", dsn=market_dsn)
+    with pytest.raises(FingerprintMismatch, match="BTC lacks 1 candle from 2024-02-29T12:00:00Z on; compare"):
+        load_pinned("one", revised="undo", dsn=market_dsn)
+
+
+def test_a_pin_that_gained_candles_names_the_run_that_brought_them(
+    market_dsn: str, market_conn: psycopg.Connection, quarter: pd.DataFrame
+) -> None:
+    lost = quarter.loc["2024-02-29 12:00":"2024-02-29 13:00"]
+    delete(market_conn, "BTC", "1h", "2024-02-29 12:00", "2024-02-29 14:00")
+    market_conn.commit()
+    pin("holed", ["BTC"], *RANGE[1:], on_gap="mask", dsn=market_dsn)
+    store(market_conn, "BTC", "1h", lost)
+    market_conn.execute(
+        """
+        INSERT INTO data_sync_log (
+            dag_id, run_id, lane, symbol, timeframe, window_start, window_end, source, status, rows_inserted,
+            started_at, finished_at
+        )
+        VALUES (
+            'klines_weekly_gap_fill', 'r', 'l', 'BTC', '1h', '2024-02-29 12:00Z', '2024-02-29 14:00Z', 'rest',
+            'success', 2, '2999-01-01Z', '2999-01-01Z'
+        )
+        """
+    )
+    market_conn.commit()
+
+    said = "klines_weekly_gap_fill has added 2 candles to BTC between 2024-02-29 12:00 and 2024-02-29 14:00"
+    with pytest.raises(FingerprintMismatch, match=said) as caught:
+        load_pinned("holed", dsn=market_dsn)
+    assert [(symbol, candles) for symbol, *_, candles in caught.value.added] == [("BTC", 2)]
 
 
 def test_reads_beside_a_running_load_are_whole_and_true_to_their_fingerprint(

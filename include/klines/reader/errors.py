@@ -8,7 +8,7 @@ KlinesError                      include.klines.errors
 │       └── ReusedTicker         the range spans two assets that had one name
 └── ReaderError
     ├── MissingData              .windows .expected .missing .share .conf .command .restore
-    ├── FingerprintMismatch      .expected .actual .revisions
+    ├── FingerprintMismatch      .expected .actual .revisions .added
     ├── UnknownPin               .known
     └── DatabaseUnavailable
 """
@@ -122,16 +122,25 @@ class MissingData(ReaderError):
 
 
 class FingerprintMismatch(ReaderError):
-    """A pinned dataset is not what it was; `revisions` are the candles changed since, from the revision log."""
+    """A pinned dataset is not what it was.
+
+    `revisions` are the candles that the exchange changed since (symbol, open time), `added` the loads that brought
+    candles since: symbol, Dag, start and end of what the run looked at, number of candles.
+    """
 
     def __init__(
-        self, message: str, expected: str, actual: str | None, revisions: Sequence[tuple[str, datetime]] = ()
+        self,
+        message: str,
+        expected: str,
+        actual: str | None,
+        revisions: Sequence[tuple[str, datetime]] = (),
+        added: Sequence[tuple[str, str, datetime, datetime, int]] = (),
     ) -> None:
         super().__init__(message)
-        self.expected, self.actual, self.revisions = expected, actual, tuple(revisions)
+        self.expected, self.actual, self.revisions, self.added = expected, actual, tuple(revisions), tuple(added)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (str(self), self.expected, self.actual, self.revisions)
+        return type(self), (str(self), self.expected, self.actual, self.revisions, self.added)
 
 
 class UnknownPin(ReaderError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from include.klines.errors import InvalidRequest
 from include.klines.reader.catalog import read_fingerprint
@@ -23,7 +23,7 @@ from include.klines.reader.request import (
     parse_request,
     parse_symbols,
 )
-from include.klines.reader.series import series_binds
+from include.klines.reader.series import CAUSES, EXPLAINED, series_binds
 from include.klines.reader.statements import statement
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import psycopg
 
-NAMED_REVISIONS = 3
+NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,9 @@ def load_pinned(
 ) -> dict[str, pd.DataFrame]:
     """The frames of a pinned dataset by symbol, as load_ohlcv gives them, checked against the pinned fingerprint.
 
-    revised, for a dataset that is not what it was: "raise" FingerprintMismatch, which names the revised candles; "undo"
-    gives the values of the day of pinning (and raises where that is not enough); "accept" gives today's values, and
-    attrs["revised_since_pinned"] of each frame counts what changed. Raises UnknownPin, and load_ohlcv's errors.
+    revised, for a dataset that is not what it was: "raise" FingerprintMismatch, which names what was revised, added or
+    lost; "undo" gives the values of the day of pinning (and raises where that is not enough); "accept" gives today's
+    values, and attrs["revised_since_pinned"] of each frame counts what changed. Raises UnknownPin, and load_ohlcv's errors.
     """
     if revised not in {"raise", "undo", "accept"}:
         raise InvalidRequest(f"revised={revised!r} is not a policy: use raise, undo or accept.")
@@ -124,10 +124,11 @@ def load_pinned(
             symbol: read_frame(conn, symbol, request, wanted, kept.on_gap, kept.on_outage, as_of=as_of)
             for symbol in kept.symbols
         }
-        changed = _revised_since(conn, kept, request)
+        changed = _since(conn, "revised_since", kept, request)
+        added = _since(conn, "inserted_since", kept, request)
     actual = combine_many({symbol: frame.attrs["fingerprint"] for symbol, frame in frames.items()})
     if kept.fingerprint not in {None, actual} and revised != "accept":
-        raise _mismatch(kept, actual, changed, undone=revised == "undo")
+        raise _mismatch(kept, actual, frames, changed, added, undone=revised == "undo")
     for symbol, frame in frames.items():
         frame.attrs["pin"] = name
         frame.attrs["revised_since_pinned"] = sum(one == symbol for one, _ in changed)
@@ -164,20 +165,54 @@ def _unknown(conn: psycopg.Connection, name: str) -> UnknownPin:
     return UnknownPin(f"no dataset is pinned as {name!r}: there are {', '.join(known) or 'none'}.")
 
 
-def _revised_since(conn: psycopg.Connection, kept: Pin, request: Request) -> list[tuple[str, datetime]]:
+def _since(conn: psycopg.Connection, name: str, kept: Pin, request: Request) -> list[Any]:
     binds = series_binds("", request) | {"symbols": list(kept.symbols or ()), "as_of": kept.pinned_at}
-    return [(symbol, opened) for symbol, opened in conn.execute(statement("revised_since"), binds)]
+    return conn.execute(statement(name), binds).fetchall()
 
 
-def _mismatch(kept: Pin, actual: str, changed: list[tuple[str, datetime]], *, undone: bool) -> FingerprintMismatch:
-    what = f"the dataset {kept.name!r} is not what was pinned on {kept.pinned_at:%Y-%m-%d %H:%M}"
-    named = ", ".join(f"{symbol} {opened:%Y-%m-%d %H:%M}" for symbol, opened in changed[:NAMED_REVISIONS])
-    if undone or not changed:
-        message = (
-            f"{what}: candles were added, removed or changed without a revision; compare coverage(), or pin it anew."
-        )
+def _mismatch(
+    kept: Pin,
+    actual: str,
+    frames: dict[str, pd.DataFrame],
+    changed: list[tuple[str, datetime]],
+    added: list[tuple[str, str, datetime, datetime, int]],
+    *,
+    undone: bool,
+) -> FingerprintMismatch:
+    lost = [
+        (symbol, *window)
+        for symbol, frame in frames.items()
+        for window in frame.attrs["coverage"]["windows"]
+        if window[3] not in CAUSES[EXPLAINED:]
+    ]
+    causes = [
+        "the exchange has revised " + _named([f"{symbol} {opened:%Y-%m-%d %H:%M}" for symbol, opened in changed])
+        if changed and not undone
+        else "",
+        _named([
+            f"{dag} has added {_count(candles)} to {symbol} between {start:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M}"
+            for symbol, dag, start, end, candles in added
+        ]),
+        _named([f"{symbol} lacks {_count(candles)} from {start} on" for symbol, start, _, candles, _ in lost]),
+    ]  # fmt: skip
+    why = "; ".join(cause for cause in causes if cause) or "candles were changed, added or removed past the loads"
+    if changed and not (undone or added or lost):
+        mend = f"load_pinned({kept.name!r}, revised='undo') reads it as it was"
     else:
-        more = f" and {len(changed) - NAMED_REVISIONS} more" if len(changed) > NAMED_REVISIONS else ""
-        as_it_was = f"load_pinned({kept.name!r}, revised='undo') reads it as it was"
-        message = f"{what}: the exchange has revised {named}{more} since; {as_it_was}."
-    return FingerprintMismatch(message, kept.fingerprint or "", actual, changed)
+        mend = "compare coverage(), or pin it anew"
+    return FingerprintMismatch(
+        f"the dataset {kept.name!r} is not what was pinned on {kept.pinned_at:%Y-%m-%d %H:%M}: {why}; {mend}.",
+        kept.fingerprint or "",
+        actual,
+        changed,
+        added,
+    )
+
+
+def _count(candles: int) -> str:
+    return "1 candle" if candles == 1 else f"{candles:,} candles"
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
