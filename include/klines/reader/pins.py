@@ -109,7 +109,8 @@ def load_pinned(
 
     revised, for a dataset that is not what it was: "raise" FingerprintMismatch, which names what was revised, added or
     lost; "undo" gives the values of the day of pinning (and raises where that is not enough); "accept" gives today's
-    values, and attrs["revised_since_pinned"] of each frame counts what changed. Raises UnknownPin, and load_ohlcv's errors.
+    values, and attrs["revised_since_pinned"] of each frame counts what changed. Raises UnknownPin, and
+    load_ohlcv's errors.
     """
     if revised not in {"raise", "undo", "accept"}:
         raise InvalidRequest(f"revised={revised!r} is not a policy: use raise, undo or accept.")
