@@ -9,6 +9,7 @@ from include.klines.settings import MARKET_CONN_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     import psycopg
 
@@ -18,6 +19,13 @@ def prepare(conn: psycopg.Connection) -> psycopg.Connection:
     conn.autocommit = True
     conn.execute(b"SET TIME ZONE 'UTC'")
     return conn
+
+
+def clock_of_database(conn: psycopg.Connection) -> datetime:
+    """The market database's time (UTC): the one clock that all machines share where the exchange is not asked."""
+    moment: datetime
+    ((moment,),) = conn.execute(b"SELECT clock_timestamp()").fetchall()
+    return moment
 
 
 @contextmanager

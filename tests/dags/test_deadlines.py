@@ -82,6 +82,19 @@ def test_a_late_run_is_told_once_and_clears_when_a_run_ends_well(outbox: list[Al
         ]
 
 
+def test_health_that_found_something_is_done_and_not_late(outbox: list[Alert]) -> None:
+    (alert,) = parse().dags["klines_health"].deadline
+    for state in ("failed", "running"):
+        run = late_run() | {"deadline": {}}
+        run["dag_run"] |= {"dag_id": "klines_health", "state": state}
+        deadlines.tell_late(run, **alert.callback.kwargs)
+    assert [alert.subject for alert in outbox] == ["klines: klines_health is late"]
+    daily = late_run()
+    daily["dag_run"]["state"] = "failed"
+    deadlines.tell_late(daily, minutes=120)
+    assert outbox[1].subject == "klines: klines_daily_increment is late", "a load that failed is not done"
+
+
 def test_a_catchup_or_a_backfill_of_sixty_days_raises_no_alarm(outbox: list[Alert]) -> None:
     days = [DUE - timedelta(days=day) for day in range(60)]
     unpaused = DUE + timedelta(hours=9)

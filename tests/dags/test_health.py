@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from include.klines.errors import BrokenPromise
-from include.klines.health import alerts
+from include.klines.health import alerts, deadlines
 from include.klines.health.tasks import publish_health
 
 if TYPE_CHECKING:
@@ -86,6 +86,20 @@ def test_a_check_that_could_not_be_made_is_told_once(market_dsn: str, monkeypatc
     assert "before they knew: ban" in sent[0].text
     assert publish_health(summed_up(CHECKS)) == {"broken": 0, "empty": True}
     assert [alert.good for alert in sent] == [False, True]
+
+
+def test_a_late_run_of_health_itself_clears_with_the_next_one(market_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Alert] = []
+    monkeypatch.setattr(alerts, "send", lambda alert: sent.append(alert) or ("here",))
+    monkeypatch.setenv("AIRFLOW_CONN_MARKET_DB", market_dsn)
+    due = datetime(2026, 1, 10, 9, tzinfo=UTC).isoformat()
+    run = {"dag_id": "klines_health", "dag_run_id": "scheduled__0", "run_type": "scheduled", "state": "running"}
+    deadlines.tell_late({"dag_run": run | {"queued_at": due, "data_interval_end": due}}, minutes=30)
+    assert publish_health(summed_up(CHECKS)) == {"broken": 0, "empty": True}
+    assert [alert.subject for alert in sent] == [
+        "klines: klines_health is late",
+        "klines: late run of klines_health is well again",
+    ]
 
 
 def test_a_market_database_that_is_down_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

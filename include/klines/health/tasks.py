@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from include.klines.database import market_connection
 from include.klines.errors import BrokenPromise
-from include.klines.health import alerts, checks
+from include.klines.health import alerts, checks, deadlines
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -46,6 +46,7 @@ def publish_health(context: Any) -> dict[str, Any]:
     try:
         with market_connection() as conn:
             checks.report(conn, verdict, clock)
+            deadlines.no_longer_late(conn, context["dag"].dag_id)  # not by its callback: what is late would keep it red
             misses, empty = checks.open_misses(conn), checks.is_empty(conn)
     except psycopg.OperationalError as error:
         alerts.send(alerts.Alert("klines: the market database does not answer", f"{error}\n{_link(context)}"))
