@@ -1,0 +1,115 @@
+/* A table that sorts by any column, remembers that in the address, and can be downloaded as CSV and JSON. */
+
+import { address } from "./api.js";
+import { h } from "./dom.js";
+import { plural } from "./format.js";
+import { remember, route } from "./router.js";
+
+const FIRST_ROWS = 20;
+
+/* columns: {key, label, number, value(row), cell(row)}; `exports`: {path, parameters}; `empty`: a sentence; `sort`: "-key". */
+export function table({ id, title, columns, rows, empty, exports, sort = "", note, level = "h2" }) {
+  const body = h("tbody");
+  const titleId = `table-${id}`;
+  const headers = new Map();
+  let all = false;
+
+  function order() {
+    const wanted = route().search.get(`sort-${id}`) ?? sort;
+    const descending = wanted.startsWith("-");
+    return { key: wanted.replace("-", ""), descending };
+  }
+
+  function fill() {
+    const { key, descending } = order();
+    const column = columns.find((one) => one.key === key);
+    const sorted = column ? rows.toSorted((a, b) => compare(value(column, a), value(column, b), descending)) : rows;
+    for (const [name, header] of headers) {
+      if (name === key) header.setAttribute("aria-sort", descending ? "descending" : "ascending");
+      else header.removeAttribute("aria-sort");
+    }
+    const shown = all ? sorted : sorted.slice(0, FIRST_ROWS);
+    body.replaceChildren(
+      ...shown.map((row) =>
+        h(
+          "tr",
+          {},
+          columns.map((one) => cell(one, row)),
+        ),
+      ),
+    );
+    more.hidden = all || rows.length <= FIRST_ROWS;
+  }
+
+  for (const column of columns) {
+    const button = h("button", { type: "button" }, column.label);
+    button.addEventListener("click", () => {
+      const now = order();
+      const down = now.key === column.key ? !now.descending : Boolean(column.number);
+      remember({ [`sort-${id}`]: `${down ? "-" : ""}${column.key}` });
+      fill();
+    });
+    headers.set(
+      column.key,
+      h("th", { scope: "col", class: column.number ? "number" : null, title: column.title }, button),
+    );
+  }
+  const more = h(
+    "button",
+    { type: "button", class: "more", on: { click: () => ((all = true), fill()) } },
+    `Show all ${rows.length}`,
+  );
+  const links =
+    exports &&
+    ["csv", "json"].map((format) =>
+      h(
+        "a",
+        {
+          href: address(exports.path, { ...exports.parameters, format }),
+          download: `${id}.${format}`,
+          "aria-label": `${title} as ${format.toUpperCase()}`,
+        },
+        format.toUpperCase(),
+      ),
+    );
+  const heading = h(
+    "header",
+    {},
+    h(level, { id: titleId }, title),
+    h("span", { class: "count" }, rows.length ? plural(rows.length, "row") : ""),
+    h("span", { class: "exports" }, links ?? ""),
+  );
+  const content = rows.length
+    ? [
+        h(
+          "div",
+          { class: "scroll", tabIndex: 0, role: "region", "aria-labelledby": titleId },
+          h("table", {}, h("thead", {}, h("tr", {}, [...headers.values()])), body),
+        ),
+        more,
+      ]
+    : h("p", { class: "empty" }, empty);
+  if (rows.length) fill();
+  return h(
+    "section",
+    { class: "card", "aria-labelledby": titleId },
+    heading,
+    note ? h("p", { class: "quiet" }, note) : null,
+    content,
+  );
+}
+
+const value = (column, row) => (column.value ? column.value(row) : row[column.key]);
+
+function cell(column, row) {
+  const content = column.cell ? column.cell(row) : value(column, row);
+  return h("td", { class: column.number ? "number" : column.class }, content ?? "–");
+}
+
+function compare(a, b, descending) {
+  if (a === b) return 0;
+  if (a === null || a === undefined) return 1;
+  if (b === null || b === undefined) return -1;
+  const less = typeof a === "string" ? a.localeCompare(b) : a - b;
+  return descending ? -less : less;
+}
