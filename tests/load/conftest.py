@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from include.klines.database import prepare
+from tests.honesty import assert_no_lie
 from tests.load.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def upkeep(market_dsn: str, exchange: Exchange) -> Iterator[Upkeep]:
-    """The scheduled Dags against the simulated exchange and an empty database."""
+    """The scheduled Dags against the simulated exchange and an empty database, which at the end may hold no lie."""
     with psycopg.connect(market_dsn) as conn:
         yield Upkeep(prepare(conn), exchange)
+        assert_no_lie(conn, deleted=None)
 
 
 @pytest.fixture
@@ -27,4 +29,5 @@ def another(postgres_server: Any, exchange: Exchange) -> Any:
     name = postgres_server.create()
     with psycopg.connect(postgres_server.dsn(name)) as conn:
         yield Upkeep(prepare(conn), exchange)
+        assert_no_lie(conn, deleted=None)
     postgres_server.drop(name)

@@ -17,10 +17,12 @@ from include.klines.load.planning import incomplete, load_scope, plan_series
 from include.klines.params import validate_load_request
 from include.klines.quality import measuring
 from include.klines.universe.selection import fetch_listings
+from tests.honesty import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+__all__ = ["RUN", "fingerprint", "hook_of", "load", "never_wait", "rows"]
 RUN = "manual__test"
 
 
@@ -58,14 +60,6 @@ def load(
 
 def rows(conn: psycopg.Connection, statement: str) -> list[tuple[Any, ...]]:
     return conn.execute(statement.encode()).fetchall()
-
-
-def fingerprint(conn: psycopg.Connection) -> list[tuple[Any, ...]]:
-    return rows(
-        conn,
-        """SELECT symbol, timeframe, count(*), md5(string_agg(market_data::text, '|' ORDER BY timestamp))
-        FROM market_data GROUP BY 1, 2 ORDER BY 1, 2""",
-    )
 
 
 if __name__ == "__main__":

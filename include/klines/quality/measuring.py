@@ -105,8 +105,7 @@ def measure(
 
     `series` names them one by one instead.
 
-    Writes data_quality, data_gap, exchange_outage, data_anomaly and historical_data_range.is_complete in one
-    transaction.
+    Writes data_quality, data_gap, exchange_outage, data_anomaly and historical_data_range in one transaction.
     The window is what the project promises: what lies outside of it, and of earlier windows in the same months, is not
     expected. Months it does not touch are not counted again, but a new outage explains their gaps too. A second run at
     the same data changes nothing but checked_at. A pair with neither listing nor candles is left out.
@@ -116,6 +115,7 @@ def measure(
     binds = _binds(series, window) | {"clock": clock}
     with conn.transaction():
         _run(conn, "begin")
+        anomalies.keep_days(conn, series, window, clock)
         _run(conn, "count_months", binds)
         _run(conn, "record_gaps", binds)
         withdrawn = _run(conn, "withdraw_outages", binds).rowcount
@@ -123,7 +123,7 @@ def measure(
         checks = anomalies.check(conn, series, span, clock)
         explain(conn, span, clock)
         _run(conn, "measure_rolling", binds)
-        _run(conn, "refresh_ranges")
+        _run(conn, "refresh_ranges", binds)
         with conn.cursor(row_factory=dict_row) as cursor:
             totals = cursor.execute(sql.load("quality/totals").encode(), binds).fetchone() or {}
     return QualityReport(**totals, outages_found=found, outages_withdrawn=withdrawn, checks=tuple(checks))

@@ -1,6 +1,8 @@
--- Brings every series' range to what its gaps and its months now say: is_complete always, total_records where its months
--- cover all of it, so that rows deleted by hand do not stay counted.
--- Binds: none. Tables: historical_data_range (written), data_gap, data_quality. A second run changes nothing.
+-- Brings ranges to what is stored: is_complete of every series to its gaps; of the measured series also earliest_date,
+-- latest_date and total_records, so that rows deleted by hand do not stay counted, and what a load counted while another
+-- measurement ran is not lost. Months give their counts; only what lies outside of them is counted here.
+-- Binds: symbols, timeframes (text[]; entry i of both names a measured series).
+-- Tables: historical_data_range (written), market_data, data_gap, data_quality. A second run changes nothing.
 WITH unexplained AS (
     SELECT DISTINCT
         symbol,
@@ -9,16 +11,103 @@ WITH unexplained AS (
     WHERE resolved_at IS NULL AND cause IN ('open', 'not_published')
 ),
 
+measured AS (
+    SELECT
+        reach.symbol,
+        reach.timeframe,
+        CASE
+            WHEN EXISTS (
+                SELECT FROM market_data AS candle
+                WHERE candle.symbol = reach.symbol AND candle.timeframe = reach.timeframe AND candle.timestamp = reach.earliest_date
+            ) THEN reach.earliest_date
+            ELSE (
+                SELECT min(candle.timestamp) FROM market_data AS candle
+                WHERE candle.symbol = reach.symbol AND candle.timeframe = reach.timeframe
+            )
+        END AS earliest_date,
+        CASE
+            WHEN EXISTS (
+                SELECT FROM market_data AS candle
+                WHERE candle.symbol = reach.symbol AND candle.timeframe = reach.timeframe AND candle.timestamp = reach.latest_date
+            ) THEN reach.latest_date
+            ELSE (
+                SELECT max(candle.timestamp) FROM market_data AS candle
+                WHERE candle.symbol = reach.symbol AND candle.timeframe = reach.timeframe
+            )
+        END AS latest_date
+    FROM unnest(%(symbols)s::text[], %(timeframes)s::text[]) AS series (symbol, timeframe)
+    INNER JOIN historical_data_range AS reach ON series.symbol = reach.symbol AND series.timeframe = reach.timeframe
+),
+
+months AS (
+    SELECT
+        quality.symbol,
+        quality.timeframe,
+        quality.date_range_start AS starts_at,
+        quality.date_range_end AS ends_at,
+        quality.actual_records AS candles
+    FROM data_quality AS quality
+    INNER JOIN measured ON quality.symbol = measured.symbol AND quality.timeframe = measured.timeframe
+    WHERE quality.period = 'month'
+),
+
 counted AS (
     SELECT
         symbol,
         timeframe,
-        sum(actual_records)::bigint AS candles,
-        min(date_range_start) AS starts_at,
-        max(date_range_end) AS ends_at
-    FROM data_quality
-    WHERE period = 'month'
+        sum(candles)::bigint AS candles
+    FROM months
     GROUP BY symbol, timeframe
+),
+
+-- before the first month, between months that do not touch, behind the last one
+outside AS (
+    SELECT
+        bordered.symbol,
+        bordered.timeframe,
+        bordered.ends_before AS starts_at,
+        bordered.starts_at AS ends_at
+    FROM (
+        SELECT
+            months.symbol,
+            months.timeframe,
+            months.starts_at,
+            lag(months.ends_at, 1, measured.earliest_date) OVER (
+                PARTITION BY months.symbol, months.timeframe ORDER BY months.starts_at
+            ) AS ends_before
+        FROM months
+        INNER JOIN measured ON months.symbol = measured.symbol AND months.timeframe = measured.timeframe
+    ) AS bordered
+    WHERE bordered.ends_before < bordered.starts_at
+    UNION ALL
+    SELECT
+        measured.symbol,
+        measured.timeframe,
+        max(months.ends_at),
+        measured.latest_date + timeframe_step(measured.timeframe)
+    FROM measured
+    INNER JOIN months ON measured.symbol = months.symbol AND measured.timeframe = months.timeframe
+    GROUP BY measured.symbol, measured.timeframe, measured.latest_date
+    HAVING max(months.ends_at) <= measured.latest_date
+),
+
+counted_outside AS (
+    SELECT
+        outside.symbol,
+        outside.timeframe,
+        sum(stored.candles)::bigint AS candles
+    FROM outside
+    CROSS JOIN
+        LATERAL (
+            SELECT count(*) AS candles
+            FROM market_data AS candle
+            WHERE
+                candle.symbol = outside.symbol
+                AND candle.timeframe = outside.timeframe
+                AND candle.timestamp >= outside.starts_at
+                AND candle.timestamp < outside.ends_at
+        ) AS stored
+    GROUP BY outside.symbol, outside.timeframe
 ),
 
 judged AS (
@@ -26,20 +115,24 @@ judged AS (
         reach.symbol,
         reach.timeframe,
         unexplained.symbol IS NULL AS is_complete,
-        CASE
-            WHEN counted.starts_at <= reach.earliest_date AND counted.ends_at > reach.latest_date THEN counted.candles
-            ELSE reach.total_records
-        END AS total_records
+        coalesce(measured.earliest_date, reach.earliest_date) AS earliest_date,
+        coalesce(measured.latest_date, reach.latest_date) AS latest_date,
+        coalesce(counted.candles + coalesce(counted_outside.candles, 0), reach.total_records) AS total_records
     FROM historical_data_range AS reach
     LEFT JOIN unexplained ON reach.symbol = unexplained.symbol AND reach.timeframe = unexplained.timeframe
+    LEFT JOIN measured ON reach.symbol = measured.symbol AND reach.timeframe = measured.timeframe
     LEFT JOIN counted ON reach.symbol = counted.symbol AND reach.timeframe = counted.timeframe
+    LEFT JOIN counted_outside ON reach.symbol = counted_outside.symbol AND reach.timeframe = counted_outside.timeframe
 )
 
 UPDATE historical_data_range AS reach SET
     is_complete = judged.is_complete,
+    earliest_date = judged.earliest_date,
+    latest_date = judged.latest_date,
     total_records = judged.total_records
 FROM judged
 WHERE
     reach.symbol = judged.symbol
     AND reach.timeframe = judged.timeframe
-    AND (reach.is_complete, reach.total_records) IS DISTINCT FROM (judged.is_complete, judged.total_records)
+    AND (reach.is_complete, reach.earliest_date, reach.latest_date, reach.total_records)
+    IS DISTINCT FROM (judged.is_complete, judged.earliest_date, judged.latest_date, judged.total_records)
