@@ -24,6 +24,8 @@ COLD_STORAGE = os.environ.get("KLINES_COLD_STORAGE", (ROOT / ".run" / "cold").as
 
 BINANCE_CONN_ID = "binance_default"
 MARKET_CONN_ID = "market_db"
+READ_CONN_ID = "market_db_read"
+"""The market database as a role that may only read: the Coverage page, its health and its metrics."""
 POOL = "binance_api"
 
 CANDLES_A_LANE = 60_000

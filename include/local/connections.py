@@ -1,4 +1,4 @@
-"""The pool and the two connections of the contract, created once and afterwards owned by whoever edits them in the UI.
+"""The pool and the connections of the contract, created once and afterwards owned by whoever edits them in the UI.
 
 The runtime keeps only what it decides up to date: the exchange's addresses when EXCHANGE changes, and the market
 database's address and login. Pacing and every other setting stay as they were edited.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.conninfo import conninfo_to_dict
 
-from include.klines.settings import BINANCE_CONN_ID, MARKET_CONN_ID, POOL
+from include.klines.settings import BINANCE_CONN_ID, MARKET_CONN_ID, POOL, READ_CONN_ID
 
 if TYPE_CHECKING:
     from include.local.airflow_api import AirflowApi
@@ -25,16 +25,20 @@ PACING = {"request_interval": 0.2, "burst_size": 20, "burst_pause": 2, "retries"
 CONNECTION_TYPE = "http"
 
 
-def prepare(api: AirflowApi, state: State, exchange: ExchangeChoice, market: str, *, chosen: bool) -> list[str]:
+def prepare(
+    api: AirflowApi, state: State, exchange: ExchangeChoice, market: str, *, chosen: bool, reader: str | None = None
+) -> list[str]:
     """Create or update pool and connections; returns sentences about what was kept or changed.
 
-    `chosen` says that EXCHANGE was given in this run; else an address edited in the UI is kept.
+    `chosen` says that EXCHANGE was given in this run; else an address edited in the UI is kept. `reader` is the market
+    database's address for those who only read (default: the one for loads; their sessions are read-only in any case).
     """
     api.post(
         "pools", {"name": POOL, "slots": POOL_SLOTS, "description": "Tasks that ask Binance", "include_deferred": False}
     )
     notes = _binance(api, state, exchange, chosen=chosen)
-    _market(api, market)
+    _market(api, MARKET_CONN_ID, market, "The market database")
+    _market(api, READ_CONN_ID, reader or market, "The market database for the Coverage page, as a role that reads")
     return notes
 
 
@@ -64,22 +68,22 @@ def _binance(api: AirflowApi, state: State, exchange: ExchangeChoice, *, chosen:
     return [f"{BINANCE_CONN_ID} now points to {exchange.rest_url} (before: {current['host']})"]
 
 
-def _market(api: AirflowApi, market: str) -> None:
-    options = conninfo_to_dict(market)
+def _market(api: AirflowApi, conn_id: str, address: str, description: str) -> None:
+    options = conninfo_to_dict(address)
     body: dict[str, Any] = {
-        "connection_id": MARKET_CONN_ID,
+        "connection_id": conn_id,
         "conn_type": "postgres",
         "host": options.pop("host", "localhost"),
         "port": int(options.pop("port", 5432) or 5432),
         "schema": options.pop("dbname", None),
         "login": options.pop("user", None),
         "password": options.pop("password", None),
-        "description": "The market database",
+        "description": description,
         "extra": json.dumps(options) if options else None,
     }
     if api.post("connections", body) is not None:
         return
-    stored = api.get(f"connections/{MARKET_CONN_ID}")
+    stored = api.get(f"connections/{conn_id}")
     merged = json.dumps(_extra(stored) | options)
     _patch(api, body | {"extra": merged}, "host", "port", "schema", "login", "password", "extra")
 

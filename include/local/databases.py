@@ -6,7 +6,7 @@ metadata into `<name>_airflow` beside it. Where the role may not create that, th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
@@ -36,6 +36,8 @@ class Databases:
     market: str
     metadata: str
     server: PostgresServer | None
+    reader: str = ""
+    """The market database as the role backtester, or as whoever can be had."""
 
     def describe(self) -> str:
         """Where the candles go, in a few words without a password."""
@@ -66,7 +68,7 @@ def prepare(state: State, market_url: str | None, *, simulated: bool) -> Databas
         databases = _embedded(state, start(state), SIMULATED if simulated else MARKET)
     _migrate(databases.market)
     name_database(databases.market, "simulated" if simulated else "binance")
-    return databases
+    return databases if databases.reader else replace(databases, reader=_as_reader(databases.market))
 
 
 def start(state: State) -> PostgresServer:
@@ -97,7 +99,20 @@ def _embedded(state: State, server: PostgresServer, market: str) -> Databases:
         market=make_conninfo(server.dsn(market, WRITER, secrets.market_writer)),
         metadata=make_conninfo(server.dsn(METADATA, METADATA, secrets.airflow)),
         server=server,
+        reader=make_conninfo(server.dsn(market, READER, secrets.backtester)),
     )
+
+
+def _as_reader(market: str) -> str:
+    """The same login in the role backtester, where it may take it; else as it is."""
+    options = " ".join(filter(None, (str(conninfo_to_dict(market).get("options") or ""), f"-c role={READER}")))
+    taken = make_conninfo(market, options=options)
+    try:
+        with psycopg.connect(taken, autocommit=True, connect_timeout=10) as conn:
+            conn.execute(sql.load("local/database_exchange").encode())
+    except psycopg.Error:
+        return market
+    return taken
 
 
 def _given(state: State, market_url: str, *, simulated: bool) -> Databases:

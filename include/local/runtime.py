@@ -82,7 +82,9 @@ class Runtime:
         if not warm:
             self._start(environment, api, wanted)
         self.state.write(RECORD, wanted)
-        for note in connections.prepare(api, self.state, exchange, stores.market, chosen=request.exchange_given):
+        for note in connections.prepare(
+            api, self.state, exchange, stores.market, chosen=request.exchange_given, reader=stores.reader
+        ):
             self.say(note)
         components.start_airflow(self.processes, environment)
         components.wait_for_dag(self.processes, api, dag_id, None if warm else started_at)

@@ -1,8 +1,9 @@
 """Pool, connections and the first user: `python -m include.server.airflow_setup`, after `airflow db migrate`.
 
 Runs Airflow's own commands in one process, because each `airflow` costs seconds to start. A second run changes nothing:
-a pool, a connection to Binance and a user that exist belong to whoever edits them in the UI. Only market_db follows the
-environment: PGHOST, PGPORT and MARKET_WRITER_PASSWORD. ADMIN_PASSWORD is the first user's password.
+a pool, a connection to Binance and a user that exist belong to whoever edits them in the UI. Only market_db and
+market_db_read follow the environment: PGHOST, PGPORT, MARKET_WRITER_PASSWORD and BACKTESTER_PASSWORD. ADMIN_PASSWORD is
+the first user's password.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ from typing import TYPE_CHECKING, Any
 from airflow.cli.cli_parser import get_parser
 from airflow.models.pool import Pool
 
-from include.klines.settings import BINANCE_CONN_ID, MARKET_CONN_ID, POOL
+from include.klines.settings import BINANCE_CONN_ID, MARKET_CONN_ID, POOL, READ_CONN_ID
 from include.local.connections import CONNECTION_TYPE, PACING, POOL_SLOTS
 from include.local.exchange_choice import BINANCE
-from include.server.cluster import MARKET, WRITER
+from include.server.cluster import MARKET, READER, WRITER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+PASSWORDS = ("MARKET_WRITER_PASSWORD", "BACKTESTER_PASSWORD", "ADMIN_PASSWORD")
 
 
 def binance() -> dict[str, Any]:
@@ -50,6 +54,15 @@ def market(environment: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def market_to_read(environment: Mapping[str, str]) -> dict[str, Any]:
+    """`market_db_read`: the same database, as the role that only reads: the Coverage page."""
+    return market(environment) | {
+        "login": READER,
+        "password": environment["BACKTESTER_PASSWORD"],
+        "description": "The market database for the Coverage page, as a role that reads",
+    }
+
+
 def airflow(*words: str) -> None:
     """Run an Airflow command in this process."""
     arguments = get_parser().parse_args(words)
@@ -58,17 +71,22 @@ def airflow(*words: str) -> None:
 
 def main() -> int:
     """Make what is missing. Airflow's commands print what they did, and exit with their own code where they fail."""
-    missing = [name for name in ("MARKET_WRITER_PASSWORD", "ADMIN_PASSWORD") if not os.environ.get(name)]
+    missing = [name for name in PASSWORDS if not os.environ.get(name)]
     if missing:
         sys.stderr.write(f"{', '.join(missing)} must be set: `docker/new-env` writes a .env with all of them.\n")
         return 1
     if Pool.get_pool(POOL) is None:
         airflow("pools", "set", POOL, str(POOL_SLOTS), "Tasks that ask Binance")
     with tempfile.TemporaryDirectory() as folder:  # only its owner can enter it
-        for conn_id, connection in ((BINANCE_CONN_ID, binance()), (MARKET_CONN_ID, market(os.environ))):
+        wanted = {
+            BINANCE_CONN_ID: binance(),
+            MARKET_CONN_ID: market(os.environ),
+            READ_CONN_ID: market_to_read(os.environ),
+        }
+        for conn_id, connection in wanted.items():
             path = Path(folder) / f"{conn_id}.json"
             path.write_text(json.dumps({conn_id: connection}), encoding="utf-8")
-            airflow("connections", "import", *(["--overwrite"] if conn_id == MARKET_CONN_ID else []), str(path))
+            airflow("connections", "import", *(["--overwrite"] if conn_id != BINANCE_CONN_ID else []), str(path))
     name = ["--username", "admin", "--firstname", "klines", "--lastname", "admin", "--email", "admin@localhost"]
     airflow("users", "create", *name, "--role", "Admin", "--password", os.environ["ADMIN_PASSWORD"])
     return 0
