@@ -21,7 +21,7 @@ export const get = (path, parameters, signal) => call(address(path, parameters),
 export const airflow = (path, options = {}) => call(`../api/v2/${path}`, options);
 
 async function call(url, { method = "GET", body, signal } = {}) {
-  const options = { method, signal, headers: { Accept: "application/json" } };
+  const options = { method, signal, cache: "no-cache", headers: { Accept: "application/json" } };
   if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);

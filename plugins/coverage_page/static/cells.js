@@ -53,8 +53,7 @@ export function palette() {
   const pairs = names.map((name) => [name, { fill: value(`--cell-${name}`), ink: value(`--ink-${name}`) }]);
   return {
     ...Object.fromEntries(pairs),
-    focus: value("--focus"),
-    ground: value("--ground"),
+    line: value("--line"),
     anomaly: value("--anomaly"),
   };
 }
@@ -64,10 +63,10 @@ export function draw(context, colours, month, x, y, width, height) {
   if (month.state === "not_listed") return;
   const { fill, ink } = colours[colour(month)];
   if (month.state === "not_loaded") {
-    context.strokeStyle = ink;
-    context.setLineDash([2, 2]);
+    context.strokeStyle = colours.line;
     context.strokeRect(x + 0.5, y + 0.5, width - 1, height - 1);
-    context.setLineDash([]);
+    context.fillStyle = ink;
+    context.fillRect(x + width / 2 - 1, y + height / 2 - 1, 2, 2);
     return;
   }
   const band = isBand(month);

@@ -5,6 +5,7 @@ import { CAUSES, isoOf, moment, price, seconds, short } from "./format.js";
 
 const { uPlot } = window;
 const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
+const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 const SHORTEST_SHADE = 2; // pixels: an hour must be seen among five years
 const CAUSE_COLOURS = {
   open: "open-4",
@@ -13,6 +14,14 @@ const CAUSE_COLOURS = {
   not_published: "not-published",
   pruned: "pruned",
 };
+
+/* What an axis of times says, by the distance of its marks in seconds: [distance, usual, at a new year, …, at a new day]. */
+const TIMES = [
+  [86400 * 365, "{YYYY}", null, null, null, null, null, null, 1],
+  [86400 * 28, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [86400, "{D} {MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [60, "{HH}:{mm}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}", null, null, null, 1],
+];
 
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -65,18 +74,16 @@ export function priceChart({ candles, gaps, outages, revisions, listings, zoomed
       width,
       height,
       tzDate: (timestamp) => uPlot.tzDate(new Date(timestamp * 1000), "Etc/UTC"),
-      padding: [18, 8, 0, 0],
+      padding: [18, 26, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: true, y: false, setScale: false } },
       scales: {
         x: { time: true, range: () => [seconds(candles.start), seconds(candles.end)] },
-        y: {
-          range: (_, low, high) => (low === null ? [0, 1] : [low - (high - low) * 0.4, high + (high - low) * 0.05]),
-        },
+        y: { range: (_, low, high) => priceRange(low, high) },
         volume: { range: (_, low, high) => [0, (high || 1) * 4.5] },
       },
       axes: [
-        axis({ space: 70 }),
+        axis({ space: 70, values: TIMES }),
         axis({ size: 64, values: (_, ticks) => ticks.map((tick) => (tick < 0 ? "" : price(tick))) }),
       ],
       series: [
@@ -122,6 +129,13 @@ export function priceChart({ candles, gaps, outages, revisions, listings, zoomed
     plot.setCursor({ left: plot.valToPos(candles.t[index], "x"), top: 10 });
   });
   return chart;
+}
+
+/* Room below the prices for the volume; a price that never moves is a line in the middle. */
+function priceRange(low, high) {
+  if (low === null) return [0, 1];
+  const height = high - low || high * 0.1 || 1;
+  return high === low ? [low - height, high + height] : [low - height * 0.4, high + height * 0.05];
 }
 
 function shade(plot, shades) {
@@ -199,12 +213,19 @@ export function hourBars({ times, counts, name, colour, last }) {
       width,
       height,
       tzDate: (timestamp) => uPlot.tzDate(new Date(timestamp * 1000), "Etc/UTC"),
-      padding: [6, 8, last ? 0 : 2, 0],
+      padding: [6, 26, last ? 0 : 5, 0],
       legend: { show: false },
       cursor: { show: false },
       scales: { y: { range: [0, most * 1.1] } },
       axes: [
-        axis({ show: last, space: 60, grid: { show: false } }),
+        axis({
+          show: last,
+          space: 50,
+          size: 26,
+          incrs: [86400],
+          values: (_, ticks) => ticks.map((tick) => DAY.format(tick * 1000)),
+          grid: { show: false },
+        }),
         axis({
           size: 46,
           splits: () => [0, most],
@@ -227,5 +248,5 @@ export function hourBars({ times, counts, name, colour, last }) {
   }
   const total = counts.reduce((sum, count) => sum + count, 0);
   const label = `${name} per hour over 7 days: ${short(total)} in all, at most ${short(Math.max(0, ...counts))} in an hour`;
-  return responsive(build, () => (last ? 84 : 56), { role: "img", "aria-label": label });
+  return responsive(build, () => (last ? 76 : 54), { role: "img", "aria-label": label });
 }

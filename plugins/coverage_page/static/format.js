@@ -51,9 +51,11 @@ export function duration(total) {
   const value = Math.max(0, Math.round(total));
   if (value < 60) return `${value} s`;
   if (value < 3600) return `${Math.floor(value / 60)} min`;
-  if (value < 86400) return `${Math.floor(value / 3600)} h ${Math.floor((value % 3600) / 60)} min`;
-  return `${Math.floor(value / 86400)} d ${Math.floor((value % 86400) / 3600)} h`;
+  if (value < 86400) return two(Math.floor(value / 3600), "h", Math.floor((value % 3600) / 60), "min");
+  return two(Math.floor(value / 86400), "d", Math.floor((value % 86400) / 3600), "h");
 }
+
+const two = (large, unit, small, part) => `${large} ${unit}${small && large < 100 ? ` ${small} ${part}` : ""}`;
 
 export function age(iso, now = Date.now()) {
   const passed = (now - Date.parse(iso)) / 1000;

@@ -150,7 +150,7 @@ export class Grid {
     const { series } = this.rows[row];
     const name = h(
       "a",
-      { href: this.link(series), tabIndex: -1, title: `${series.symbol}, ${series.tier}` },
+      { href: this.link(series), tabIndex: -1, title: `${series.symbol}, ${series.tier ?? "no"} tier` },
       series.symbol,
     );
     const element = h(

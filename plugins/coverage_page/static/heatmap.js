@@ -11,12 +11,13 @@ import { toTrigger } from "./trigger.js";
 
 const ORDERS = { importance: "importance", symbol: "name", worst: "worst first" };
 const CAUSES = ["open", "not_published", "outage", "suspension", "pruned"];
-let timeframes = [];
 
-export async function make({ search }, { signal, asOf }) {
-  const wanted = search.get("timeframe") ?? timeframes[0] ?? "1h";
-  const answer = await get("heatmap", { timeframe: wanted }, signal);
-  if (!timeframes.length) timeframes = answer.timeframes ?? (await get("overview", {}, signal)).timeframes;
+export async function make({ search }, { signal, asOf, basics }) {
+  const answers = (timeframe) => get("heatmap", { timeframe }, signal);
+  const first = search.get("timeframe") ?? "1h";
+  let [{ timeframes }, answer] = await Promise.all([basics, answers(first)]);
+  if (!search.has("timeframe") && timeframes.length && !timeframes.includes(first))
+    answer = await answers(timeframes[0]);
   asOf(answer);
   const title = `Heatmap ${answer.timeframe}`;
   if (!answer.series.length)
@@ -24,7 +25,7 @@ export async function make({ search }, { signal, asOf }) {
       title,
       node: empty(
         answer.timeframe,
-        bar(answer, search, () => {}),
+        bar(timeframes, answer, search, () => {}),
       ),
     };
 
@@ -72,7 +73,7 @@ export async function make({ search }, { signal, asOf }) {
     return rows.length;
   }
 
-  const filters = bar(answer, search, () => announce(`${apply()} series shown`));
+  const filters = bar(timeframes, answer, search, () => announce(`${apply()} series shown`));
   filters.append(count, links);
   apply();
   const node = h("section", { class: "heatmap" }, filters, legend(), nothing, grid.element, tip);
@@ -129,9 +130,8 @@ function fits(series, { q, tier, problems }) {
   return !problems || series.cells.some(troubled);
 }
 
-/* A problem is what somebody should look at: not loaded, a candle missing that a load could bring, or an anomaly. */
+/* A problem is what somebody should look at: a candle missing without an explanation, or an anomaly. */
 function troubled(cell) {
-  if (cell === -1) return true;
   return Array.isArray(cell) && (cell[4] > 0 || cell[6] > 0 || cell[7] > 0);
 }
 
@@ -141,7 +141,7 @@ function ordered(rows, order) {
   return rows;
 }
 
-function bar(answer, search, changed) {
+function bar(timeframes, answer, search, changed) {
   const set = (name, value) => {
     remember({ [name]: value });
     if (value) search.set(name, value);
@@ -158,7 +158,7 @@ function bar(answer, search, changed) {
       timeframe,
     ),
   );
-  const tiers = [...new Set(answer.series.map((series) => series.tier))].sort();
+  const tiers = [...new Set(answer.series.map((series) => series.tier).filter(Boolean))].sort();
   return h(
     "form",
     { class: "filters", role: "search", "aria-label": "Filters", on: { submit: (event) => event.preventDefault() } },

@@ -19,6 +19,13 @@ const main = document.getElementById("main");
 const stamp = document.getElementById("as-of");
 let shown = null; // {view, destroy, asOf, shownAt}
 let loading = null;
+/* Asked once: the timeframes, and whether the candles are real. If it fails, the view itself says why. */
+const basics = get("overview")
+  .then((answer) => {
+    document.getElementById("simulated").hidden = !answer.simulated;
+    return answer;
+  })
+  .catch(() => ({ timeframes: [] }));
 
 function tabs(current) {
   const links = TABS.map(([view, name]) =>
@@ -49,14 +56,16 @@ async function show(quietly = false) {
     main.classList.add("loading");
   }
   try {
-    const made = await view.make(current, { signal, asOf, quietly, reload: () => show(true) });
+    const made = await view.make(current, { signal, asOf, basics });
     if (signal.aborted) {
       made.destroy?.();
       return;
     }
     const scroll = quietly ? made.keep?.(shown) : null;
     shown?.destroy?.();
+    const top = quietly ? main.scrollTop : 0;
     main.replaceChildren(made.node);
+    main.scrollTop = top;
     shown = { ...shown, ...made, destroy: made.destroy, view: current.view };
     made.mounted?.(scroll);
     tick();
@@ -116,11 +125,8 @@ document.getElementById("skip").addEventListener("click", (event) => {
 window.addEventListener("hashchange", () => show());
 window.setInterval(tick, 1000);
 window.setInterval(() => {
-  const typing = document.activeElement?.matches("input, select, textarea");
-  if (document.visibilityState === "visible" && !typing && route().view !== "trigger") show(true);
+  const busy = main.contains(document.activeElement) && !document.activeElement.matches("main, .grid-cell");
+  if (document.visibilityState === "visible" && !busy && route().view !== "trigger") show(true);
 }, FRESH_MS);
 
-get("overview")
-  .then((answer) => (document.getElementById("simulated").hidden = !answer.simulated))
-  .catch(() => null); // the view itself says what is wrong
 show();

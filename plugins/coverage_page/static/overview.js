@@ -6,12 +6,13 @@ import { STATES } from "./cells.js";
 import { h } from "./dom.js";
 import { age, bytes, clock, duration, moment, percent, plural, short, whole } from "./format.js";
 import { swatch } from "./legend.js";
-import { meter, rateCharts, requests } from "./requests.js";
+import { budget, meter, rateCharts, requests } from "./requests.js";
 import { href } from "./router.js";
 import { table } from "./table.js";
 import { toTrigger } from "./trigger.js";
 
 const CAUSES = ["open", "not_published", "outage", "suspension", "pruned"];
+const SCHEDULED = /\d|@/; // Airflow writes "None" for a Dag without one
 const LATE_SECONDS = 48 * 3600;
 
 export async function make(_, { signal, asOf }) {
@@ -27,9 +28,10 @@ export async function make(_, { signal, asOf }) {
     h(
       "div",
       { class: "pair" },
-      h("div", { class: "stack" }, completeness(found.completeness), misses(found.misses)),
+      h("div", { class: "stack" }, completeness(found.completeness), budget(found)),
       requests(found, rates),
     ),
+    misses(found.misses),
     worst(found.worst),
     runs(found),
   );
@@ -75,7 +77,9 @@ function totals({ totals: sum, last_sync: sync, database }) {
   );
 }
 
-function completeness(periods) {
+function completeness(measured) {
+  const periods = measured.filter((one) => !one.timeframe);
+  const parts = (days) => measured.filter((one) => one.timeframe && one.days === days);
   const rows = periods.map((one) =>
     h(
       "div",
@@ -90,6 +94,11 @@ function completeness(periods) {
       ),
       h(
         "p",
+        { class: "quiet" },
+        parts(one.days).map((part) => h("span", { class: "part" }, `${part.timeframe} ${percent(part.adjusted)}`)),
+      ),
+      h(
+        "p",
         { class: one.series_below_99 ? "warn" : "quiet" },
         one.series_below_99 ? `${plural(one.series_below_99, "series", "series")} below 99 %` : "no series below 99 %",
       ),
@@ -97,7 +106,7 @@ function completeness(periods) {
   );
   const content = periods.length
     ? h("div", { class: "periods" }, rows)
-    : h("p", { class: "empty" }, "Nothing was measured yet: run the Dag klines_quality_check.");
+    : h("p", { class: "empty" }, "Nothing of the last 365 days was measured: the Dag klines_quality_check does it.");
   return h(
     "section",
     { class: "card" },
@@ -138,7 +147,7 @@ function worst(rows) {
     exports: { path: "worst" },
     sort: "adjusted",
     rows,
-    empty: "Nothing was measured yet: load something, or run the Dag klines_quality_check.",
+    empty: "Nothing of the last 365 days was measured: load it, or run the Dag klines_quality_check.",
     columns: [
       {
         key: "symbol",
@@ -172,7 +181,7 @@ function misses(rows) {
     empty: "No promise is broken, and none was in the last 30 days.",
     columns: [
       { key: "what", label: "What", value: (row) => String(row.what).replaceAll("_", " ") },
-      { key: "series", label: "Series", value: (row) => [row.symbol, row.timeframe].filter(Boolean).join(" ") || "–" },
+      { key: "series", label: "Series", value: named, cell: seriesLink },
       {
         key: "missed_at",
         label: "Missed",
@@ -193,7 +202,7 @@ function runs({ runs: rows, deadlines = [] }) {
   return table({
     id: "runs",
     level: "h3",
-    title: "Scheduled Dags",
+    title: "Runs of the Dags",
     exports: { path: "runs" },
     note: missed.length
       ? `${plural(missed.length, "deadline")} missed: ${missed
@@ -202,10 +211,14 @@ function runs({ runs: rows, deadlines = [] }) {
           .join(", ")}.`
       : null,
     rows,
-    empty: "Airflow knows no scheduled Dag of this project: is the dag-processor running?",
+    empty: "Airflow knows no Dag of this project: is the dag-processor running?",
     columns: [
       { key: "dag_id", label: "Dag", cell: (row) => dagLink(row.dag_id) },
-      { key: "schedule", label: "Schedule (UTC)" },
+      {
+        key: "schedule",
+        label: "Schedule (UTC)",
+        value: (row) => (SCHEDULED.test(row.schedule) ? row.schedule : "by hand"),
+      },
       {
         key: "is_paused",
         label: "State",
@@ -240,3 +253,9 @@ function runs({ runs: rows, deadlines = [] }) {
 }
 
 const took = (run) => (run?.start && run?.end ? (Date.parse(run.end) - Date.parse(run.start)) / 1000 : null);
+
+const named = (row) => [row.symbol, row.timeframe].filter(Boolean).join(" ");
+
+function seriesLink(row) {
+  return row.symbol && row.timeframe ? h("a", { href: href("series", [row.symbol, row.timeframe]) }, named(row)) : named(row) || "–";
+}

@@ -37,7 +37,7 @@ export function rateCharts(rates) {
   );
 }
 
-export function requests({ rates, weight, bans }, charts) {
+export function requests({ rates }, charts) {
   const sums = Object.fromEntries(RATES.map(([key]) => [key, rates.reduce((sum, one) => sum + one[key], 0)]));
   const rows = RATES.map(([key, name], index) =>
     h(
@@ -47,9 +47,6 @@ export function requests({ rates, weight, bans }, charts) {
       charts[index].element,
     ),
   );
-  const used = weight.used_last_minute ?? 0;
-  const share = weight.budget ? (100 * used) / weight.budget : 0;
-  const open = bans.map((ban) => h("li", { class: "bad" }, `Banned until ${moment(ban.until)} UTC: ${ban.reason}`));
   return h(
     "section",
     { class: "card" },
@@ -75,18 +72,33 @@ export function requests({ rates, weight, bans }, charts) {
       ),
     ),
     rows,
-    h(
-      "div",
-      { class: "weight" },
-      h(
-        "p",
-        {},
-        h("strong", {}, whole(used)),
-        ` of a budget of ${whole(weight.budget)} weight used in the last minute`,
-        weight.limit ? h("span", { class: "quiet" }, ` (the exchange allows ${whole(weight.limit)})`) : "",
-      ),
-      meter(share, "Weight used of the budget", 0),
-    ),
+  );
+}
+
+export function budget({ weight, bans }) {
+  const open = bans.map((ban) => h("li", { class: "bad" }, `Banned until ${moment(ban.until)} UTC: ${ban.reason}`));
+  return h(
+    "section",
+    { class: "card" },
+    h("header", {}, h("h3", {}, "Weight and bans"), h("span", { class: "quiet" }, "what Binance counts a minute")),
+    used(weight),
     open.length ? h("ul", { class: "plain" }, open) : h("p", { class: "quiet" }, "No ban is open."),
+  );
+}
+
+function used(weight) {
+  if (!weight) return h("p", { class: "quiet" }, "No request was sent to the exchange yet.");
+  const { used_last_minute: spent, budget: allowed, limit } = weight;
+  return h(
+    "div",
+    { class: "weight" },
+    h(
+      "p",
+      {},
+      h("strong", {}, whole(spent ?? 0)),
+      ` of a budget of ${whole(allowed)} used in the last minute`,
+      limit ? h("span", { class: "quiet" }, ` (the exchange allows ${whole(limit)})`) : "",
+    ),
+    meter(allowed ? (100 * (spent ?? 0)) / allowed : 0, "Weight used of the budget", 0),
   );
 }

@@ -64,6 +64,8 @@ function heading(found) {
 
 function facts(found) {
   const missing = Math.max(0, (found.expected ?? 0) - (found.candles ?? 0));
+  const inGaps = found.gaps.filter((gap) => !gap.resolved_at).reduce((sum, gap) => sum + gap.missing, 0);
+  const newer = Math.max(0, missing - inGaps);
   const fact = (name, value, detail) =>
     h(
       "div",
@@ -72,13 +74,17 @@ function facts(found) {
       h("dd", { class: /^\d{4}-/.test(value) ? "date" : null }, value),
       detail ? h("dd", { class: "quiet" }, detail) : null,
     );
-  const print = found.fingerprint ?? "–";
+  const print = found.fingerprint ?? "none";
   return h(
     "dl",
     { class: "tiles" },
     fact("Candles", whole(found.candles), `of ${whole(found.expected)} expected`),
     fact("Adjusted completeness", percent(found.adjusted), `raw ${percent(found.raw)}`),
-    fact("Missing", whole(missing), missing ? "causes below" : "nothing"),
+    fact(
+      "Missing",
+      whole(missing),
+      newer ? `${whole(newer)} newer than the last load` : missing ? "causes below" : "nothing",
+    ),
     fact("First candle", moment(found.first), "UTC"),
     fact("Last candle", moment(found.last), "UTC"),
     h(
@@ -91,7 +97,10 @@ function facts(found) {
         h("code", { title: print }, print.length > 20 ? `${print.slice(0, 20)}…` : print),
         found.fingerprint ? copyButton(found.fingerprint, "fingerprint") : null,
       ),
-      found.fingerprint_range
+      found.fingerprint_note
+        ? h("dd", { class: "quiet" }, h("details", {}, h("summary", {}, "why not"), found.fingerprint_note))
+        : null,
+      found.fingerprint && found.fingerprint_range
         ? h("dd", { class: "quiet" }, `${moment(found.fingerprint_range[0])} to ${moment(found.fingerprint_range[1])}`)
         : null,
     ),

@@ -35,7 +35,9 @@ export async function make({ parts, search }, { signal }) {
     h("header", {}, h("h2", { id: "trigger-title" }, name), dagLink(dagId, "open in Airflow")),
     h("p", { class: "quiet" }, "Marked fields differ from the Dag's defaults. ", dag.description ?? ""),
     fields.map((one) => one.element),
-    unpause ? h("label", { class: "tick" }, unpause, "The Dag is paused: unpause it, or the run waits") : null,
+    unpause
+      ? h("label", { class: "tick" }, unpause, "The Dag is paused: unpause it and its schedule, or the run waits")
+      : null,
     h("p", { class: "buttons" }, send, h("a", { class: "button", href: "#/", on: { click: back } }, "Back")),
     outcome,
   );
