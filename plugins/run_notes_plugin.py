@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
 
 TASK, KEY = "publish_summary", "note"
+LONGEST = 1000
+"""Airflow's column for a note has so many characters: a longer one would keep the run from ever ending."""
+MORE = "\n… the rest is in the log of publish_summary, and in its XCom `note`."
+
+
+def fitting(note: str) -> str:
+    """The note, or as many of its lines as a run's note can hold."""
+    if len(note) <= LONGEST:
+        return note
+    kept, _, _ = note[: LONGEST - len(MORE) + 1].rpartition("\n")
+    return (kept or note[: LONGEST - len(MORE)]) + MORE
 
 
 @hookimpl
@@ -46,7 +57,7 @@ def _put_note(dag_run: Any) -> None:
         )
     ).scalar_one_or_none()
     if found is not None:
-        dag_run.note = XComModel.deserialize_value(found)
+        dag_run.note = fitting(str(XComModel.deserialize_value(found)))
 
 
 class RunNotesPlugin(AirflowPlugin):
