@@ -22,15 +22,17 @@ from include.klines.load.store import Counts, Fetched, RunRef, record_sync, stor
 from include.klines.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 DAY = Window(datetime(2024, 2, 29, tzinfo=UTC), datetime(2024, 3, 1, tzinfo=UTC))
 CLOCK = datetime(2024, 3, 2, tzinfo=UTC)
+MARCH, APRIL = Window(DAY.end, datetime(2024, 4, 1, tzinfo=UTC)), datetime(2024, 4, 2, tzinfo=UTC)
+MARCH_HOURS = range(24, 32 * 24)  # counted from DAY.start
 BTC = SeriesPlan("BTC", "BTCUSDT", "1h", (DAY,))
 RUN = RunRef("klines_initial_load", "manual__1", "BTC 1h")
 
 
-def candles(hours: range = range(24), **changes: Any) -> Candles:
+def candles(hours: Iterable[int] = range(24), **changes: Any) -> Candles:
     """Plausible hours of 2024-02-29; `changes` replaces whole columns."""
     number = np.array(list(hours), dtype=np.int64)
     price = 60_000 + number * 10.5
@@ -135,6 +137,40 @@ def test_missing_hours_are_inserted_between_stored_ones(conn: psycopg.Connection
     (gap,) = table(conn, "data_gap")
     assert gap["resolved_at"] == CLOCK
     assert table(conn, "historical_data_range")[0]["is_complete"] is True
+
+
+def test_a_whole_month_has_no_gap_and_resolves_those_it_fills(conn: psycopg.Connection) -> None:
+    """A month with a candle at every hour is not searched for holes, unless one is known."""
+    store_window(conn, BTC, fetched(candles(MARCH_HOURS), window=MARCH), run=RUN, clock=APRIL)
+    assert table(conn, "data_gap") == []
+    conn.execute("DELETE FROM market_data WHERE timestamp = '2024-03-03 05:00Z'")
+    third = Window(datetime(2024, 3, 3, tzinfo=UTC), datetime(2024, 3, 4, tzinfo=UTC))
+    store_window(conn, BTC, fetched(candles(range(72, 76)), window=third), run=RUN, clock=APRIL)
+    assert [(gap["missing_records"], gap["resolved_at"]) for gap in table(conn, "data_gap")] == [(1, None)]
+    counts = store_window(conn, BTC, fetched(candles(MARCH_HOURS), window=MARCH), run=RUN, clock=APRIL)
+    assert counts == Counts(fetched=31 * 24, inserted=1, unchanged=31 * 24 - 1)
+    assert [gap["resolved_at"] for gap in table(conn, "data_gap")] == [APRIL]
+    assert table(conn, "historical_data_range")[0]["is_complete"] is True
+
+
+def test_a_whole_month_but_for_one_candle_has_its_gap(conn: psycopg.Connection) -> None:
+    hours = [hour for hour in MARCH_HOURS if hour != 100]
+    store_window(conn, BTC, fetched(candles(hours), window=MARCH), run=RUN, clock=APRIL)
+    (gap,) = table(conn, "data_gap")
+    assert (gap["gap_start"], gap["missing_records"]) == (DAY.start + timedelta(hours=100), 1)
+
+
+@pytest.mark.parametrize("number", [1, staging.BLOCK_ROWS - 1, staging.BLOCK_ROWS, 2 * staging.BLOCK_ROWS + 1])
+def test_every_candle_of_every_block_arrives_as_it_is(conn: psycopg.Connection, number: int) -> None:
+    sent = candles(range(number))
+    with conn.transaction():
+        staging.copy_to_market_data(conn, "BTC", "1h", sent)
+    columns = ", ".join(name for name, _ in staging._VALUES)
+    stored = conn.execute(
+        f"SELECT extract(EPOCH FROM timestamp) * 1000000, {columns} FROM market_data ORDER BY timestamp"  # noqa: S608 – names of this file
+    ).fetchall()
+    values = [getattr(sent, name).tolist() for name, _ in staging._VALUES]
+    assert stored == list(zip(sent.open_time.tolist(), *values, strict=True))
 
 
 def test_an_empty_answer_stores_a_record_and_a_gap_and_no_range(conn: psycopg.Connection) -> None:

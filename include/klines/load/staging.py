@@ -1,7 +1,7 @@
 """Candles as PostgreSQL's binary COPY format, built by numpy: no Python object per candle.
 
 Format: https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format". Every row of one series has the
-same layout, so a block of rows is one structured array.
+same layout, so a block of rows is one buffer into which each column is written with a stride.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ from include.klines import sql
 from include.klines.errors import LoadError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import psycopg
 
     from include.klines.candles import Candles
 
 POSTGRES_EPOCH_MICROSECONDS = 946_684_800_000_000  # 2000-01-01 in microseconds since 1970
+BLOCK_ROWS = 800
+"""About 128 KB: what psycopg hands to libpq in one piece, and small enough to stay in the processor's cache."""
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _TRAILER = b"\xff\xff"
 _VALUES = (
@@ -34,25 +38,29 @@ _VALUES = (
 )
 
 
-def encode(candles: Candles, *constants: str) -> bytes:
-    """The rows of `candles` in binary COPY format: the text `constants`, then timestamp and the nine values."""
+def encode(candles: Candles, *constants: str) -> Iterator[bytes | memoryview]:
+    """The rows of `candles` in binary COPY format: the text `constants`, then timestamp and the nine values.
+
+    They come in blocks, all in one buffer: a block is void once the next one is asked for.
+    """
     texts = [text.encode() for text in constants]
-    fields: list[tuple[str, str]] = [("fields", ">i2")]
-    for index, text in enumerate(texts):
-        fields += [(f"text_{index}_length", ">i4"), (f"text_{index}", f"S{len(text)}")]
-    for name, kind in (("timestamp", ">i8"), *_VALUES):
-        fields += [(f"{name}_length", ">i4"), (name, kind)]
-    rows = np.empty(len(candles), dtype=fields)
-    rows["fields"] = len(texts) + 1 + len(_VALUES)
-    for index, text in enumerate(texts):
-        rows[f"text_{index}_length"] = len(text)
-        rows[f"text_{index}"] = text
-    rows["timestamp_length"] = 8
-    rows["timestamp"] = candles.open_time - POSTGRES_EPOCH_MICROSECONDS
-    for name, _ in _VALUES:
-        rows[f"{name}_length"] = 8
-        rows[name] = getattr(candles, name)
-    return b"".join((_HEADER, rows.tobytes(), _TRAILER))
+    lead = (len(texts) + 1 + len(_VALUES)).to_bytes(2, "big")
+    lead += b"".join(len(text).to_bytes(4, "big") + text for text in texts)
+    row = lead + ((8).to_bytes(4, "big") + bytes(8)) * (1 + len(_VALUES))
+    block = bytearray(row * BLOCK_ROWS)
+    kinds = (">i8", *(kind for _, kind in _VALUES))
+    fields = [
+        np.ndarray((BLOCK_ROWS,), kind, block, len(lead) + 12 * index + 4, (len(row),))
+        for index, kind in enumerate(kinds)
+    ]
+    columns = [candles.open_time - POSTGRES_EPOCH_MICROSECONDS, *(getattr(candles, name) for name, _ in _VALUES)]
+    yield _HEADER
+    for first in range(0, len(candles), BLOCK_ROWS):
+        rows = min(BLOCK_ROWS, len(candles) - first)
+        for field, column in zip(fields, columns, strict=True):
+            field[:rows] = column[first : first + rows]
+        yield memoryview(block)[: rows * len(row)]
+    yield _TRAILER
 
 
 def copy_to_staging(conn: psycopg.Connection, candles: Candles) -> None:
@@ -66,10 +74,11 @@ def copy_to_market_data(conn: psycopg.Connection, symbol: str, timeframe: str, c
     _copy(conn, "load/copy_market_data", encode(candles, symbol, timeframe), len(candles))
 
 
-def _copy(conn: psycopg.Connection, statement: str, rows: bytes, expected: int) -> None:
+def _copy(conn: psycopg.Connection, statement: str, blocks: Iterator[bytes | memoryview], expected: int) -> None:
     with conn.cursor() as cursor:
         with cursor.copy(sql.load(statement).encode()) as copy:
-            copy.write(rows)
+            for block in blocks:
+                copy.write(block)
         if cursor.rowcount != expected:
             raise LoadError(
                 f"PostgreSQL took {cursor.rowcount} of {expected} candles ({statement}.sql); nothing was kept."

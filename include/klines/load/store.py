@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from include.klines import sql
 from include.klines.candles import Candles
 from include.klines.errors import LoadError
+from include.klines.intervals import parse_timeframe
 from include.klines.load import staging
 from include.klines.quality import measuring
+from include.klines.windows import month_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -117,9 +119,12 @@ def store_window(
     with conn.transaction():
         _run(conn, "load/lock_series", binds)
         counts = _write(conn, fetched, binds)
-        measuring.record_gaps(conn, [series.symbol], [series.timeframe], window, clock)
-        measuring.record_empty(conn, *series.key, list(fetched.empty_by_rest), "rest", clock.date(), attempt=attempt)
-        measuring.record_empty(conn, *series.key, list(fetched.empty_by_archive), "archive", clock.date())
+        if not _is_whole(series, fetched) or _one(conn, "load/known_gaps_touch", binds)[0]:
+            measuring.record_gaps(conn, [series.symbol], [series.timeframe], window, clock)
+        if empty := list(fetched.empty_by_rest):
+            measuring.record_empty(conn, *series.key, empty, "rest", clock.date(), attempt=attempt)
+        if empty := list(fetched.empty_by_archive):
+            measuring.record_empty(conn, *series.key, empty, "archive", clock.date())
         if len(fetched.candles):
             first, last = fetched.candles.first_open, fetched.candles.last_open
             reach = {"first_timestamp": first, "last_timestamp": last, "inserted": counts.inserted}
@@ -196,6 +201,19 @@ def _write(conn: psycopg.Connection, fetched: Fetched, binds: dict[str, Any]) ->
             f"but {staged} were there at the upsert; nothing was stored, run the lane again."
         )
     return Counts(sent, inserted, revised, unchanged, rejected)
+
+
+def _is_whole(series: SeriesPlan, fetched: Fetched) -> bool:
+    """Whether the window is whole months and has a candle at every open time: there is no gap to look for in it.
+
+    The candles are distinct (the primary key sees to it), on the grid, inside the window, and were counted as they went
+    in: as many as there are open times are all of them.
+    """
+    window = fetched.window
+    borders = (window.start, window.end)
+    if any(month_of(border).start != border for border in borders):
+        return False
+    return len(fetched.candles) == parse_timeframe(series.timeframe).count(*borders)
 
 
 def _record_origin(conn: psycopg.Connection, fetched: Fetched, binds: dict[str, Any]) -> None:
