@@ -12,6 +12,7 @@ from include.klines.errors import InvalidRequest
 from include.klines.intervals import TIMEFRAMES
 from include.klines.load.lanes import SeriesPlan
 from include.klines.load.store import touch
+from include.klines.quality.promised import measure_moved
 from include.klines.universe.listings import sync_universe
 from include.klines.universe.selection import Listing, fetch_listings, select_symbols
 from include.klines.windows import Window
@@ -89,6 +90,7 @@ def load_scope(hook: BinanceHook, conn: psycopg.Connection, request: LoadRequest
     """
     report = sync_universe(hook, conn, symbols=request.symbols or None, tier=request.tier, limit=request.limit)
     log.info("universe: %s", report.summary())
+    measure_moved(conn, report.moved, report.synced_at)
     symbols = select_symbols(
         fetch_listings(conn), tier=request.tier, symbols=request.symbols or None, limit=request.limit
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from psycopg.pq import TransactionStatus
@@ -28,6 +29,7 @@ from include.klines.universe.classification import ARCHIVE_ONLY, Pair, Unclassif
 from include.klines.universe.config import TIERS, Universe, load_universe
 from include.klines.universe.dating import Dated, Dater
 from include.klines.universe.discovery import HOLE, Life
+from include.klines.universe.moves import moved
 from include.klines.universe.selection import Listing, fetch_listings, refuse_excluded
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from binance_plugin.hook import BinanceHook
+    from include.klines.windows import Window
 
 MONTHLY_FILES = "data/spot/monthly/klines/"
 HALT_NEEDS_PAIRS = 10
@@ -66,6 +69,8 @@ class SyncReport:
     unclassified: tuple[Unclassified, ...]
     archive_error: str | None = None
     halted: bool = False
+    moved: tuple[tuple[str, Window], ...] = ()
+    """Symbols known before, with the spans in which they are listed by now and were not, or were and are not."""
 
     def summary(self) -> str:
         """A few lines for a run's note: what is new, and everything a person should look at."""
@@ -186,6 +191,7 @@ class _Sync:
             unclassified=(*self.unclassified, *self.dater.unclassified),
             archive_error=self.archive_error,
             halted=self.halted,
+            moved=moved(list(chain.from_iterable(self.known.values())), rows, self.now),
         )
 
     def _is_new(self, pair: Pair) -> bool:

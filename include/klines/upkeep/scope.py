@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from include.klines import sql
 from include.klines.quality import measuring
+from include.klines.quality.promised import measure_moved
 from include.klines.universe.config import load_universe
 from include.klines.universe.listings import sync_universe
 from include.klines.universe.selection import fetch_listings, select_symbols
@@ -33,7 +34,8 @@ def keep_universe(
 ) -> tuple[str, ...]:
     """Sync the universe unless that was done within SYNC_EVERY of `clock`; lines for the run's note.
 
-    Dates are kept for `symbols`, else for the core, and for whatever is stored. Raises as sync_universe does.
+    Dates are kept for `symbols`, else for the core, and for whatever is stored. What was promised of a listing that
+    moved is measured again. Raises as sync_universe does.
     """
     listings = fetch_listings(conn)
     stored = {symbol for symbol, _ in measuring.known_series(conn)}
@@ -47,6 +49,7 @@ def keep_universe(
         hook, conn, symbols=symbols or None, tier=None if symbols else "core", also=sorted(stored), clock=lambda: clock
     )
     log.info("universe: %s", report.summary())
+    measure_moved(conn, report.moved, clock)
     return tuple(report.summary().splitlines())
 
 

@@ -1,16 +1,19 @@
 """What the archive says by having no file: the only word it has about a pair that stood still for whole days.
 
-A single 404 proves nothing: a file may be late or lost. But where files of a series go on after a day, and the listing
-has none for that day, the archive has published that there was no trade.
+A single 404 proves nothing: a file may be late or lost. But where daily files go on after a day, and the listing has
+none for that day, the archive has published that there was no trade. The series' own later files say so; while a pair
+still stands still it has none, and those of a pair that trades have to do. It is half of the evidence at most: REST has
+to find the same span empty, and both have to say it again on another day.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from include.klines.ladder.rungs import DAILY_LATE
+from include.klines.universe.config import load_universe
 from include.klines.windows import Window, day_of, days, merge, months
 
 if TYPE_CHECKING:
@@ -23,30 +26,52 @@ PERIOD = re.compile(r"-(\d{4}-\d{2}-\d{2})\.zip$")
 
 
 def silent_days(hook: BinanceHook, series: SeriesPlan, holes: Iterable[Window], clock: datetime) -> list[Window]:
-    """The whole days (UTC) of `holes` that the archive passes over: no daily file of theirs, but one of a later day.
+    """The parts of `holes` on days (UTC) that the archive passes over: no daily file of theirs, but one of a later day.
 
-    Days that ended less than DAILY_LATE before `clock` are not judged. One listing a calendar month; ArchiveError where
-    it cannot be had.
+    Days that ended less than DAILY_LATE before `clock` are not judged. One listing a calendar month, and where the series
+    has no later file two more: of all its files, and of another pair's. ArchiveError where they cannot be had.
     """
+    archive = _Archive(hook, series.timeframe)
     silent: list[Window] = []
-    listed: dict[str, set[datetime]] = {}
     for hole in holes:
-        whole = [day for day in days(hole) if day == day_of(day.start) and day.end <= clock - DAILY_LATE]
-        if not whole:
+        parts = [day for day in days(hole) if day_of(day.start).end <= clock - DAILY_LATE]
+        if not parts:
             continue
-        for month in months(Window(whole[0].start, day_of(hole.end).end)):
-            period = f"{month.start:%Y-%m}"
-            if period not in listed:
-                listed[period] = _daily_files(hook, series, period)
-        published = {day for files in listed.values() for day in files}
+        around = Window(day_of(parts[0].start).start, day_of(hole.end).end + timedelta(days=1))  # a month may end here
+        published = archive.days(series.exchange_symbol, around)
         last = max(published, default=None)
-        silent += [day for day in whole if last is not None and day.start < last and day.start not in published]
+        for part in parts:
+            day = day_of(part.start).start
+            if day not in published and ((last is not None and day < last) or archive.went_on(series, day, around)):
+                silent.append(part)
     return merge(silent)
 
 
-def _daily_files(hook: BinanceHook, series: SeriesPlan, month: str) -> set[datetime]:
-    """The days of `month` ("2024-03") that have a daily file."""
-    folder = f"data/spot/daily/klines/{series.exchange_symbol}/{series.timeframe}/"
-    keys = hook.archive_keys(f"{folder}{series.exchange_symbol}-{series.timeframe}-{month}")
-    found = (PERIOD.search(key.key) for key in keys)
-    return {datetime.fromisoformat(match[1]).replace(tzinfo=UTC) for match in found if match}
+class _Archive:
+    """The daily files of one timeframe; each pair and calendar month ("" for all of them) is listed once."""
+
+    def __init__(self, hook: BinanceHook, timeframe: str) -> None:
+        self._hook, self._timeframe = hook, timeframe
+        self._listed: dict[tuple[str, str], set[datetime]] = {}
+
+    def days(self, exchange_symbol: str, window: Window) -> set[datetime]:
+        """The days that have a file, of the months that `window` touches."""
+        return {day for month in months(window) for day in self._month(exchange_symbol, f"{month.start:%Y-%m}")}
+
+    def went_on(self, series: SeriesPlan, day: datetime, window: Window) -> bool:
+        """Whether the series has files before this day, and another pair has one of it and of a later one."""
+        if not any(each < day for each in self._month(series.exchange_symbol, "")):
+            return False
+        universe = load_universe()
+        other = next(universe.exchange_symbol(symbol) for symbol in universe.core if symbol != series.symbol)
+        published = self.days(other, window)
+        return day in published and day < max(published)
+
+    def _month(self, exchange_symbol: str, month: str) -> set[datetime]:
+        key = (exchange_symbol, month)
+        if key not in self._listed:
+            folder = f"data/spot/daily/klines/{exchange_symbol}/{self._timeframe}/"
+            keys = self._hook.archive_keys(f"{folder}{exchange_symbol}-{self._timeframe}-{month}")
+            found = (PERIOD.search(each.key) for each in keys)
+            self._listed[key] = {datetime.fromisoformat(match[1]).replace(tzinfo=UTC) for match in found if match}
+        return self._listed[key]

@@ -1,6 +1,7 @@
 -- Series that have less than `floor` percent of the candles that any load can bring, in one of the last 30, 90 or 365 days as
 -- they were last measured: each of those periods, and what is known to be missing in the longest one, by cause. The worst first.
--- Binds: floor (percent), timeframes (text[]). Tables: data_quality, data_gap, symbol_listing. Reads only.
+-- A series that stands still in a confirmed suspension is left out until it goes on: its newest days are not confirmed yet.
+-- Binds: floor (percent), timeframes (text[]). Tables: data_quality, data_gap, historical_data_range, symbol_listing. Reads only.
 WITH short AS (
     SELECT
         quality.symbol,
@@ -21,6 +22,16 @@ WITH short AS (
         AND NOT EXISTS (
             SELECT FROM symbol_listing AS listing
             WHERE listing.symbol = quality.symbol AND listing.excluded_by IS NOT NULL
+        )
+        AND NOT EXISTS (
+            SELECT FROM historical_data_range AS reach
+            INNER JOIN data_gap AS standstill ON reach.symbol = standstill.symbol AND reach.timeframe = standstill.timeframe
+            WHERE
+                reach.symbol = quality.symbol
+                AND reach.timeframe = quality.timeframe
+                AND standstill.gap_start = reach.latest_date + timeframe_step(quality.timeframe)
+                AND standstill.cause = 'suspension'
+                AND standstill.resolved_at IS NULL
         )
     GROUP BY quality.symbol, quality.timeframe
 )

@@ -1,6 +1,6 @@
 -- Series with gaps that nobody explained and that were first seen before `seen_before`: how many, how many candles, from when
--- to when. Most missing candles first.
--- Binds: seen_before, timeframes (text[]). Tables: data_gap, symbol_listing. Reads only.
+-- to when. Most missing candles first. What follows a confirmed suspension that has not ended waits for its own confirmation.
+-- Binds: seen_before, timeframes (text[]). Tables: data_gap, historical_data_range, symbol_listing. Reads only.
 SELECT
     gap.symbol,
     gap.timeframe,
@@ -18,6 +18,17 @@ WHERE
     AND NOT EXISTS (
         SELECT FROM symbol_listing AS listing
         WHERE listing.symbol = gap.symbol AND listing.excluded_by IS NOT NULL
+    )
+    AND NOT EXISTS (
+        SELECT FROM historical_data_range AS reach
+        INNER JOIN data_gap AS standstill ON reach.symbol = standstill.symbol AND reach.timeframe = standstill.timeframe
+        WHERE
+            reach.symbol = gap.symbol
+            AND reach.timeframe = gap.timeframe
+            AND standstill.gap_start = reach.latest_date + timeframe_step(gap.timeframe)
+            AND standstill.gap_start < gap.gap_start
+            AND standstill.cause = 'suspension'
+            AND standstill.resolved_at IS NULL
     )
 GROUP BY gap.symbol, gap.timeframe
 ORDER BY missing DESC, gap.symbol ASC, gap.timeframe ASC;
