@@ -119,6 +119,15 @@ def test_incomplete_series_are_named_worst_first_with_cause_and_command(conn: ps
     )
 
 
+def test_a_pair_that_is_being_delisted_breaks_no_promise_until_its_end_is_known(conn: psycopg.Connection) -> None:
+    list_symbol(conn, "BTC", "2024-05-01", status="BREAK")
+    fill(conn, "BTC", "2024-05-01", "2024-06-18")
+    measure(conn)
+    assert found(conn, "completeness") == []
+    conn.execute("UPDATE symbol_listing SET status = 'TRADING'")
+    assert found(conn, "completeness") == ["BTC 1h"]
+
+
 def test_explained_holes_break_no_promise(conn: psycopg.Connection) -> None:
     stored(conn, "BTC")
     remove(conn, "BTC", "2024-06-10", "2024-06-12")

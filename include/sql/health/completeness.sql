@@ -1,6 +1,7 @@
 -- Series that have less than `floor` percent of the candles that any load can bring, in one of the last 30, 90 or 365 days as
 -- they were last measured: each of those periods, and what is known to be missing in the longest one, by cause. The worst first.
 -- A series that stands still in a confirmed suspension is left out until it goes on: its newest days are not confirmed yet.
+-- So is a pair that the exchange does not trade any more, for the three days until it counts as delisted.
 -- Binds: floor (percent), timeframes (text[]). Tables: data_quality, data_gap, historical_data_range, symbol_listing. Reads only.
 WITH short AS (
     SELECT
@@ -32,6 +33,10 @@ WITH short AS (
                 AND standstill.gap_start = reach.latest_date + timeframe_step(quality.timeframe)
                 AND standstill.cause = 'suspension'
                 AND standstill.resolved_at IS NULL
+        )
+        AND NOT EXISTS (
+            SELECT FROM symbol_listing AS listing
+            WHERE listing.symbol = quality.symbol AND listing.delisted_at IS NULL AND listing.status <> 'TRADING'
         )
     GROUP BY quality.symbol, quality.timeframe
 )
