@@ -26,10 +26,10 @@ PERIOD = re.compile(r"-(\d{4}-\d{2}-\d{2})\.zip$")
 
 
 def silent_days(hook: BinanceHook, series: SeriesPlan, holes: Iterable[Window], clock: datetime) -> list[Window]:
-    """The parts of `holes` on days (UTC) that the archive passes over: no daily file of theirs, but one of a later day.
+    """The parts of `holes` on days (UTC) that the archive passes over: no daily file of them, but one of a later day.
 
-    Days that ended less than DAILY_LATE before `clock` are not judged. One listing a calendar month, and where the series
-    has no later file two more: of all its files, and of another pair's. ArchiveError where they cannot be had.
+    Days that ended less than DAILY_LATE before `clock` are not judged. Costs one listing a calendar month, and two more
+    where the series has no later file: all its files, and another pair's. ArchiveError where they cannot be had.
     """
     archive = _Archive(hook, series.timeframe)
     silent: list[Window] = []
