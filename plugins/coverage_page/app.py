@@ -188,6 +188,8 @@ def why(error: Exception) -> str:
         return str(error)
     if isinstance(error, psycopg.errors.QueryCanceled):
         return f"The market database took longer than {store.STATEMENT_SECONDS} s: try again, or choose less."
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        return "A change of the schema or a prune holds a table of the market database: try again in some seconds."
     if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedFunction):
         return "The market database has an older schema: `python -m include.klines.migrate` brings it up to date."
     if isinstance(error, psycopg.errors.InsufficientPrivilege):

@@ -45,6 +45,11 @@ def fill(dsn: str, conn: psycopg.Connection, exchange: Exchange, *, start: str, 
         checks.settle(conn, checks.check(conn, kind, clock), clock)
 
 
+def moment(text: str) -> datetime:
+    """An ISO time with its zone."""
+    return datetime.fromisoformat(text)
+
+
 def _revise(upkeep: Upkeep, exchange: Exchange, clock: datetime) -> None:
     """Three candles of BTC change at the exchange, and an increment notices."""
     midnight = clock.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -63,7 +68,7 @@ def _fail(upkeep: Upkeep, exchange: Exchange, day: str) -> None:
 
 
 def _lose(conn: psycopg.Connection, clock: datetime) -> None:
-    """Candles go missing in the database, one is altered, and the log gets a busy hour with refusals."""
+    """Candles go missing in the database, one is altered; the log has a week, by the machine's clock."""
     week = clock.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=20)
     conn.execute(
         "DELETE FROM market_data WHERE symbol = 'SOL' AND timeframe = '1h' AND timestamp >= %s AND timestamp < %s",
@@ -89,8 +94,9 @@ def _lose(conn: psycopg.Connection, clock: datetime) -> None:
             WITH ORDINALITY AS hour (t, n),
             unnest(%(symbols)s::text[]) AS series (symbol)
         """,
-        {"clock": clock, "symbols": list(SYMBOLS)},
+        {"clock": datetime.now(UTC), "symbols": list(SYMBOLS)},
     )
+    conn.execute(b"SELECT acquire_exchange_weight('https://api.binance.com', 1200, 6000)")
 
 
 def _list_a_hostile_symbol(conn: psycopg.Connection, clock: datetime) -> None:

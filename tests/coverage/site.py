@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -33,9 +33,15 @@ class Site:
     passwords: dict[str, str]
     processes: Processes
     environment: dict[str, str]
+    tokens: dict[str, str] = field(default_factory=dict)
 
     def token(self, user: str) -> str:
-        """A fresh token of a user."""
+        """A token of a user."""
+        if user not in self.tokens:
+            self.tokens[user] = self._log_in(user)
+        return self.tokens[user]
+
+    def _log_in(self, user: str) -> str:
         login = {"username": user, "password": self.passwords[user]}
         with _session() as session:
             answer = session.post(f"{self.url}/auth/token", json=login, timeout=30)

@@ -27,26 +27,30 @@ measured AS MATERIALIZED (
         has_gaps,
         has_anomalies,
         checked_at,
-        date_trunc('month', date_range_start, 'UTC') AS month
+        (
+            extract(YEAR FROM date_range_start AT TIME ZONE 'UTC') * 12
+            + extract(MONTH FROM date_range_start AT TIME ZONE 'UTC') - 1
+        )::integer AS month
     FROM data_quality
     WHERE period = 'month' AND timeframe = %(timeframe)s::text
 ),
 
-series AS (
+series AS MATERIALIZED (
     SELECT symbol FROM measured
     UNION
     SELECT symbol FROM historical_data_range
     WHERE timeframe = %(timeframe)s::text
 ),
 
-chosen AS (
+chosen AS MATERIALIZED (
     SELECT
         series.symbol,
         listing.tier,
         listing.status,
         listing.listed_at,
         listing.delisted_at,
-        listing.spans
+        listing.spans,
+        row_number() OVER (ORDER BY listing.tier IS DISTINCT FROM 'core', series.symbol) * 100000 AS line
     FROM series
     LEFT JOIN listing ON series.symbol = listing.symbol
     WHERE
@@ -64,99 +68,124 @@ chosen AS (
 
 bounds AS (
     SELECT
-        min(month) AT TIME ZONE 'UTC' AS first_month,
-        date_trunc('month', %(clock)s::timestamptz AT TIME ZONE 'UTC') AS last_month
+        min(month) AS first_month,
+        (
+            extract(YEAR FROM %(clock)s::timestamptz AT TIME ZONE 'UTC') * 12
+            + extract(MONTH FROM %(clock)s::timestamptz AT TIME ZONE 'UTC') - 1
+        )::integer AS last_month
     FROM measured
 ),
 
-calendar AS (
-    SELECT each.month AT TIME ZONE 'UTC' AS month
-    FROM bounds, generate_series(bounds.first_month, bounds.last_month, interval '1 month') AS each (month)
+calendar AS MATERIALIZED (
+    SELECT
+        each.month,
+        make_timestamptz(each.month / 12, mod(each.month, 12) + 1, 1, 0, 0, 0, 'UTC') AS starts_at
+    FROM bounds, generate_series(bounds.first_month, bounds.last_month) AS each (month)
+),
+
+known AS (
+    SELECT
+        chosen.line + measured.month AS place,
+        measured.symbol,
+        measured.date_range_start,
+        measured.date_range_end,
+        measured.expected_records,
+        measured.actual_records,
+        measured.unfillable_records
+    FROM measured
+    INNER JOIN chosen ON measured.symbol = chosen.symbol
 ),
 
 missing AS (
     SELECT
-        measured.symbol,
-        measured.month,
+        known.place,
         gap.cause,
-        extract(EPOCH FROM least(gap.gap_end, measured.date_range_end) - greatest(gap.gap_start, measured.date_range_start))
+        extract(EPOCH FROM least(gap.gap_end, known.date_range_end) - greatest(gap.gap_start, known.date_range_start))
         / extract(EPOCH FROM timeframe_step(%(timeframe)s::text)) AS candles
-    FROM measured
+    FROM known
     INNER JOIN data_gap AS gap
         ON
-            measured.symbol = gap.symbol
+            known.symbol = gap.symbol
             AND gap.timeframe = %(timeframe)s::text
-            AND measured.date_range_end > gap.gap_start
-            AND measured.date_range_start < gap.gap_end
-    WHERE measured.expected_records > measured.actual_records AND gap.resolved_at IS NULL AND gap.cause <> 'open'
+            AND known.date_range_end > gap.gap_start
+            AND known.date_range_start < gap.gap_end
+    WHERE known.expected_records > known.actual_records AND gap.resolved_at IS NULL AND gap.cause <> 'open'
 ),
 
 causes AS (
     SELECT
-        symbol,
-        month,
+        place,
         coalesce(sum(candles) FILTER (WHERE cause = 'exchange_outage'), 0)::bigint AS outage,
         coalesce(sum(candles) FILTER (WHERE cause = 'suspension'), 0)::bigint AS suspension,
         coalesce(sum(candles) FILTER (WHERE cause = 'not_published'), 0)::bigint AS not_published,
         coalesce(sum(candles) FILTER (WHERE cause = 'pruned'), 0)::bigint AS pruned
     FROM missing
-    GROUP BY symbol, month
+    GROUP BY place
 ),
 
-wrong AS (
+found AS (
     SELECT
         symbol,
-        date_trunc('month', timestamp, 'UTC') AS month,
+        date_trunc('month', timestamp, 'UTC') AS starts_at,
         count(*) AS anomalies
     FROM data_anomaly
     WHERE timeframe = %(timeframe)s::text AND severity = 'fail'
     GROUP BY symbol, date_trunc('month', timestamp, 'UTC')
 ),
 
+wrong AS (
+    SELECT
+        chosen.line + calendar.month AS place,
+        found.anomalies
+    FROM found
+    INNER JOIN chosen ON found.symbol = chosen.symbol
+    INNER JOIN calendar ON found.starts_at = calendar.starts_at
+),
+
 cells AS (
     SELECT
-        chosen.symbol,
-        calendar.month,
-        measured.expected_records,
-        measured.actual_records,
-        measured.unfillable_records,
+        chosen.line,
+        chosen.line + calendar.month AS place,
+        known.expected_records,
+        known.actual_records,
+        known.unfillable_records,
         CASE
-            WHEN measured.expected_records > measured.actual_records OR (measured.expected_records > 0 AND wrong.anomalies > 0)
+            WHEN known.expected_records > known.actual_records OR (known.expected_records > 0 AND wrong.anomalies > 0)
                 THEN '[' || concat_ws(
                     ',',
-                    measured.expected_records, measured.actual_records,
+                    known.expected_records, known.actual_records,
                     coalesce(causes.outage, 0), coalesce(causes.suspension, 0),
                     coalesce(causes.not_published, 0), coalesce(causes.pruned, 0),
                     greatest(
-                        measured.expected_records - measured.actual_records - coalesce(
+                        known.expected_records - known.actual_records - coalesce(
                             causes.outage + causes.suspension + causes.not_published + causes.pruned, 0
                         ), 0
                     ),
                     coalesce(wrong.anomalies, 0)
                 ) || ']'
-            WHEN measured.expected_records > 0 THEN measured.expected_records::text
+            WHEN known.expected_records > 0 THEN known.expected_records::text
             WHEN
-                measured.expected_records IS NULL
-                AND chosen.spans && tstzmultirange(tstzrange(calendar.month, calendar.month + interval '1 month'))
+                known.expected_records IS NULL
+                AND chosen.spans && tstzmultirange(tstzrange(calendar.starts_at, calendar.starts_at + interval '1 month'))
                 THEN '-1'
             ELSE 'null'
         END AS cell
     FROM chosen
     CROSS JOIN calendar
-    LEFT JOIN measured ON chosen.symbol = measured.symbol AND calendar.month = measured.month
-    LEFT JOIN causes ON chosen.symbol = causes.symbol AND calendar.month = causes.month
-    LEFT JOIN wrong ON chosen.symbol = wrong.symbol AND calendar.month = wrong.month
+    LEFT JOIN known ON chosen.line + calendar.month = known.place
+    LEFT JOIN causes ON chosen.line + calendar.month = causes.place
+    LEFT JOIN wrong ON chosen.line + calendar.month = wrong.place
 ),
 
 drawn AS (
     SELECT
-        symbol,
-        string_agg(cell, ',' ORDER BY month) AS cells,
+        line,
+        string_agg(cell, ',' ORDER BY place) AS cells,
         sum(expected_records) AS expected,
         sum(actual_records) AS present,
         sum(unfillable_records) AS unfillable
     FROM cells
-    GROUP BY symbol
+    GROUP BY line
 )
 
 SELECT
@@ -167,7 +196,7 @@ SELECT
         ),
         'timeframe', %(timeframe)s::text,
         'months', (
-            SELECT coalesce(json_agg(to_char(calendar.month AT TIME ZONE 'UTC', 'YYYY-MM') ORDER BY calendar.month), '[]')
+            SELECT coalesce(json_agg(to_char(calendar.starts_at AT TIME ZONE 'UTC', 'YYYY-MM') ORDER BY calendar.month), '[]')
             FROM calendar
         ),
         'series', coalesce(
@@ -186,10 +215,10 @@ SELECT
                     END,
                     'cells', ('[' || coalesce(drawn.cells, '') || ']')::json
                 )
-                ORDER BY chosen.tier IS DISTINCT FROM 'core', chosen.symbol
+                ORDER BY chosen.line
             ),
             '[]'
         )
     )::text AS answer
 FROM chosen
-LEFT JOIN drawn ON chosen.symbol = drawn.symbol;
+LEFT JOIN drawn ON chosen.line = drawn.line;
