@@ -59,13 +59,36 @@ def check(
 
     What a check found before and finds no longer is deleted. Part of the caller's transaction.
     """
-    scope: dict[str, Any] = {
+    keep_days(conn, series, window, clock)
+    return check_kept(conn, series, window, clock)
+
+
+def check_kept(
+    conn: psycopg.Connection, series: Sequence[tuple[str, str]], window: Window, clock: datetime
+) -> list[CheckResult]:
+    """As `check`, where `keep_days` was called for the end of `window`, in the same transaction."""
+    scope = _scope(series, window)
+    return [_run(conn, one, scope, clock) for one in checks()]
+
+
+def keep_days(conn: psycopg.Connection, series: Sequence[tuple[str, str]], window: Window, clock: datetime) -> None:
+    """Read the days of `window` into candle_day, and those before it in its month that changed since they were read.
+
+    Loads of these series wait until the caller's transaction ends.
+    """
+    scope = _scope(series, window)
+    conn.execute(sql.load("quality/hold_series").encode(), scope)
+    conn.execute(sql.load("quality/keep_days").encode(), scope | {"clock": clock})
+    conn.execute(sql.load("quality/keep_missing_days").encode(), scope)
+
+
+def _scope(series: Sequence[tuple[str, str]], window: Window) -> dict[str, Any]:
+    return {
         "symbols": [symbol for symbol, _ in series],
         "timeframes": [timeframe for _, timeframe in series],
         "range_start": window.start,
         "range_end": window.end,
     }
-    return [_run(conn, one, scope, clock) for one in checks()]
 
 
 def _run(conn: psycopg.Connection, one: Check, scope: dict[str, Any], clock: datetime) -> CheckResult:

@@ -106,6 +106,8 @@ def measure(
     `series` names them one by one instead.
 
     Writes data_quality, data_gap, exchange_outage, data_anomaly and historical_data_range in one transaction.
+    Reads the candles of `window`; of the other days of its months what candle_day keeps, and the candles where it keeps
+    nothing: since a change, or as no measurement read them yet. Loads of these series wait until it ends.
     The window is what the project promises: what lies outside of it, and of earlier windows in the same months, is not
     expected. Months it does not touch are not counted again, but a new outage explains their gaps too. A second run at
     the same data changes nothing but checked_at. A pair with neither listing nor candles is left out.
@@ -120,7 +122,7 @@ def measure(
         _run(conn, "record_gaps", binds)
         withdrawn = _run(conn, "withdraw_outages", binds).rowcount
         found = _run(conn, "discover_outages", binds).rowcount
-        checks = anomalies.check(conn, series, span, clock)
+        checks = anomalies.check_kept(conn, series, span, clock)
         explain(conn, span, clock)
         _run(conn, "measure_rolling", binds)
         _run(conn, "refresh_ranges", binds)

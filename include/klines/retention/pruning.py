@@ -199,6 +199,7 @@ class Pruner:
         }
         self._run("prune/remember", binds | each)
         self._run("prune/forget_anomalies", binds | each)
+        self._run("prune/forget_days", binds | each)
         series = {"symbols": list(removed), "removed": list(removed.values())}
         for name in ("forget_fingerprints", "refresh_months", "refresh_ranges"):
             self._run(f"prune/{name}", binds | series)

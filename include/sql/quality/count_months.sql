@@ -1,7 +1,7 @@
 -- Counts the candles of each calendar month that [range_start, range_end) touches and keeps the counts in data_quality. What is
 -- missing counts as unexplained until refresh_months.sql. The range of a month only grows: a day's increment adds a day.
 -- Binds: symbols, timeframes (text[]; entry i of both names a series), range_start, range_end, clock.
--- Tables: data_quality (written), market_data, symbol_listing, historical_data_range. A second run changes nothing.
+-- Tables: data_quality (written), candle_day, market_data, symbol_listing, historical_data_range. A second run changes nothing.
 WITH pieces AS MATERIALIZED (
     SELECT
         symbol,
@@ -30,17 +30,7 @@ counted AS (
         sum(extract(EPOCH FROM pieces.piece_end - pieces.piece_start) / extract(EPOCH FROM pieces.step))::bigint AS expected,
         sum(stored.candles)::bigint AS actual
     FROM pieces
-    CROSS JOIN
-        LATERAL (
-            SELECT count(*) AS candles
-            FROM market_data AS candle
-            WHERE
-                candle.symbol = pieces.symbol
-                AND candle.timeframe = pieces.timeframe
-                AND candle.timeframe = any(%(timeframes)s::text[])
-                AND candle.timestamp >= pieces.piece_start
-                AND candle.timestamp < pieces.piece_end
-        ) AS stored
+    CROSS JOIN LATERAL stored_candles(pieces.symbol, pieces.timeframe, pieces.piece_start, pieces.piece_end) AS stored
     GROUP BY pieces.symbol, pieces.timeframe, pieces.range_start, pieces.range_end
 ),
 

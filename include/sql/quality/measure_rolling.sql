@@ -1,7 +1,7 @@
 -- Measures the last 30, 90 and 365 days, ending with the last closed day before clock, from the months of data_quality;
 -- only months that a range cuts are counted again. What was never asked for is not expected. Only the newest are kept.
 -- Binds: symbols, timeframes (text[]; entry i of both names a series), clock.
--- Tables: data_quality (written), market_data, data_gap, data_anomaly. A second run changes nothing.
+-- Tables: data_quality (written), candle_day, market_data, data_gap, data_anomaly. A second run changes nothing.
 WITH ranges AS (
     SELECT
         days || 'd' AS period,
@@ -20,7 +20,7 @@ spans AS MATERIALIZED (
     FROM listing_spans(%(symbols)s::text[], %(timeframes)s::text[])
 ),
 
-pieces AS (
+pieces AS MATERIALIZED (
     SELECT
         spans.symbol,
         spans.timeframe,
@@ -29,6 +29,7 @@ pieces AS (
         ranges.range_start,
         ranges.range_end,
         quality.actual_records,
+        quality.missing_records,
         greatest(ranges.range_start, quality.date_range_start, spans.span_start) AS piece_start,
         least(ranges.range_end, quality.date_range_end, spans.span_end) AS piece_end,
         quality.date_range_start >= ranges.range_start
@@ -45,55 +46,75 @@ pieces AS (
             AND ranges.range_end > quality.date_range_start
             AND ranges.range_start < quality.date_range_end
     WHERE
-        greatest(ranges.range_start, quality.date_range_start, spans.span_start)
+        -- months that a year reaches, and no others: they are many
+        quality.date_range_start >= date_trunc('day', %(clock)s::timestamptz, 'UTC') - interval '400 days'
+        AND greatest(ranges.range_start, quality.date_range_start, spans.span_start)
         < least(ranges.range_end, quality.date_range_end, spans.span_end)
+),
+
+amounts AS (
+    SELECT
+        pieces.symbol,
+        pieces.timeframe,
+        pieces.step,
+        pieces.period,
+        pieces.range_start,
+        pieces.range_end,
+        pieces.piece_start,
+        pieces.piece_end,
+        pieces.missing_records,
+        pieces.actual_records AS candles
+    FROM pieces
+    WHERE pieces.is_whole
+    UNION ALL
+    SELECT
+        pieces.symbol,
+        pieces.timeframe,
+        pieces.step,
+        pieces.period,
+        pieces.range_start,
+        pieces.range_end,
+        pieces.piece_start,
+        pieces.piece_end,
+        pieces.missing_records,
+        stored.candles
+    FROM pieces
+    CROSS JOIN LATERAL stored_candles(pieces.symbol, pieces.timeframe, pieces.piece_start, pieces.piece_end) AS stored
+    WHERE NOT pieces.is_whole
 ),
 
 counted AS (
     SELECT
-        pieces.symbol,
-        pieces.timeframe,
-        pieces.period,
-        pieces.range_start,
-        pieces.range_end,
-        sum(extract(EPOCH FROM pieces.piece_end - pieces.piece_start) / extract(EPOCH FROM pieces.step))::bigint AS expected,
-        sum(CASE WHEN pieces.is_whole THEN pieces.actual_records ELSE stored.candles END)::bigint AS actual,
+        amounts.symbol,
+        amounts.timeframe,
+        amounts.period,
+        amounts.range_start,
+        amounts.range_end,
+        sum(extract(EPOCH FROM amounts.piece_end - amounts.piece_start) / extract(EPOCH FROM amounts.step))::bigint AS expected,
+        sum(amounts.candles)::bigint AS actual,
         sum(explained.candles)::bigint AS unfillable
-    FROM pieces
-    CROSS JOIN
-        LATERAL (
-            SELECT count(*) AS candles
-            FROM market_data AS candle
-            WHERE
-                NOT pieces.is_whole
-                AND candle.symbol = pieces.symbol
-                AND candle.timeframe = pieces.timeframe
-                AND candle.timeframe = any(%(timeframes)s::text[])
-                AND candle.timestamp >= date_trunc('day', %(clock)s::timestamptz, 'UTC') - 365 * interval '24 hours'
-                AND candle.timestamp < %(clock)s::timestamptz
-                AND candle.timestamp >= pieces.piece_start
-                AND candle.timestamp < pieces.piece_end
-        ) AS stored
+    FROM amounts
     CROSS JOIN
         LATERAL (
             SELECT
                 coalesce(
                     sum(
-                        extract(EPOCH FROM least(gap.gap_end, pieces.piece_end) - greatest(gap.gap_start, pieces.piece_start))
-                        / extract(EPOCH FROM pieces.step)
+                        extract(EPOCH FROM least(gap.gap_end, amounts.piece_end) - greatest(gap.gap_start, amounts.piece_start))
+                        / extract(EPOCH FROM amounts.step)
                     ),
                     0
                 ) AS candles
             FROM data_gap AS gap
             WHERE
-                gap.symbol = pieces.symbol
-                AND gap.timeframe = pieces.timeframe
-                AND gap.gap_start < pieces.piece_end
-                AND gap.gap_end > pieces.piece_start
+                amounts.missing_records > 0
+                AND gap.symbol = amounts.symbol
+                AND gap.timeframe = amounts.timeframe
+                AND gap.gap_start < amounts.piece_end
+                AND gap.gap_end > amounts.piece_start
                 AND gap.resolved_at IS NULL
                 AND gap.cause IN ('exchange_outage', 'suspension', 'pruned')
         ) AS explained
-    GROUP BY pieces.symbol, pieces.timeframe, pieces.period, pieces.range_start, pieces.range_end
+    GROUP BY amounts.symbol, amounts.timeframe, amounts.period, amounts.range_start, amounts.range_end
 ),
 
 rolled AS (

@@ -2,9 +2,9 @@
 -- A gap is a longest run with the same evidence (explained cause, days on which it was confirmed empty): what has been
 -- learned about a part of a run stays with that part. A gap that fills, or whose extent changes, is resolved; its parts
 -- that are still missing inherit first_seen, attempts and evidence. What retention took (pruned) is never a gap again.
--- Months that count_months.sql found full at this very clock are not searched.
+-- Months that count_months.sql found full at this very clock are not searched, nor days that candle_day has as full.
 -- Binds: symbols, timeframes (text[]; entry i of both names a series), range_start, range_end, clock.
--- Tables: data_gap (written), market_data, symbol_listing, historical_data_range, data_quality. A second run changes nothing.
+-- Tables: data_gap (written), market_data, candle_day, symbol_listing, historical_data_range, data_quality. A second run changes nothing.
 WITH pieces AS MATERIALIZED (
     SELECT
         symbol,
@@ -60,32 +60,55 @@ asked AS (
     LEFT JOIN searched ON series.symbol = searched.symbol AND series.timeframe = searched.timeframe
 ),
 
-found AS (
+-- without the days that are known to be full
+stretches AS (
     SELECT
         pieces.symbol,
         pieces.timeframe,
-        range_agg(tstzrange(neighbours.due, neighbours.stored)) AS span
+        pieces.step,
+        unnest(tstzmultirange(tstzrange(pieces.piece_start, pieces.piece_end)) - coalesce(full_days.span, '{}')) AS span
     FROM pieces
+    LEFT JOIN
+        LATERAL (
+            SELECT range_agg(tstzrange(known.day, known.day + interval '1 day')) AS span
+            FROM candle_day AS known
+            WHERE
+                known.symbol = pieces.symbol
+                AND known.timeframe = pieces.timeframe
+                AND known.day >= pieces.piece_start
+                AND known.day <= pieces.piece_end - interval '1 day'
+                AND known.candles * pieces.step = interval '1 day'
+        ) AS full_days
+        ON TRUE
+    WHERE NOT pieces.is_counted_full
+),
+
+found AS (
+    SELECT
+        stretches.symbol,
+        stretches.timeframe,
+        range_agg(tstzrange(neighbours.due, neighbours.stored)) AS span
+    FROM stretches
     CROSS JOIN
         LATERAL (
             SELECT
                 present.stored,
-                coalesce(lag(present.stored) OVER (ORDER BY present.stored) + pieces.step, pieces.piece_start) AS due
+                coalesce(lag(present.stored) OVER (ORDER BY present.stored) + stretches.step, lower(stretches.span)) AS due
             FROM (
                 SELECT candle.timestamp AS stored
                 FROM market_data AS candle
                 WHERE
-                    candle.symbol = pieces.symbol
-                    AND candle.timeframe = pieces.timeframe
+                    candle.symbol = stretches.symbol
+                    AND candle.timeframe = stretches.timeframe
                     AND candle.timeframe = any(%(timeframes)s::text[])
-                    AND candle.timestamp >= pieces.piece_start
-                    AND candle.timestamp < pieces.piece_end
+                    AND candle.timestamp >= lower(stretches.span)
+                    AND candle.timestamp < upper(stretches.span)
                 UNION ALL
-                SELECT pieces.piece_end
+                SELECT upper(stretches.span)
             ) AS present
         ) AS neighbours
-    WHERE NOT pieces.is_counted_full AND neighbours.due < neighbours.stored
-    GROUP BY pieces.symbol, pieces.timeframe
+    WHERE neighbours.due < neighbours.stored
+    GROUP BY stretches.symbol, stretches.timeframe
 ),
 
 known AS MATERIALIZED (

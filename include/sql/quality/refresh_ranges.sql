@@ -51,44 +51,54 @@ months AS (
     WHERE quality.period = 'month'
 ),
 
-counted AS (
+counted AS MATERIALIZED (
     SELECT
         symbol,
         timeframe,
-        sum(candles)::bigint AS candles
+        sum(candles)::bigint AS candles,
+        min(starts_at) AS starts_at,
+        max(ends_at) AS ends_at,
+        max(ends_at) - min(starts_at) = sum(ends_at - starts_at) AS is_whole
     FROM months
     GROUP BY symbol, timeframe
 ),
 
--- before the first month, between months that do not touch, behind the last one
+-- before the first month, behind the last one, between months that do not touch
 outside AS (
+    SELECT
+        measured.symbol,
+        measured.timeframe,
+        measured.earliest_date AS starts_at,
+        counted.starts_at AS ends_at
+    FROM measured
+    INNER JOIN counted ON measured.symbol = counted.symbol AND measured.timeframe = counted.timeframe
+    WHERE measured.earliest_date < counted.starts_at
+    UNION ALL
+    SELECT
+        measured.symbol,
+        measured.timeframe,
+        counted.ends_at,
+        measured.latest_date + timeframe_step(measured.timeframe)
+    FROM measured
+    INNER JOIN counted ON measured.symbol = counted.symbol AND measured.timeframe = counted.timeframe
+    WHERE counted.ends_at <= measured.latest_date
+    UNION ALL
     SELECT
         bordered.symbol,
         bordered.timeframe,
-        bordered.ends_before AS starts_at,
-        bordered.starts_at AS ends_at
+        bordered.ends_before,
+        bordered.starts_at
     FROM (
         SELECT
             months.symbol,
             months.timeframe,
             months.starts_at,
-            lag(months.ends_at, 1, measured.earliest_date) OVER (
-                PARTITION BY months.symbol, months.timeframe ORDER BY months.starts_at
-            ) AS ends_before
+            lag(months.ends_at) OVER (PARTITION BY months.symbol, months.timeframe ORDER BY months.starts_at) AS ends_before
         FROM months
-        INNER JOIN measured ON months.symbol = measured.symbol AND months.timeframe = measured.timeframe
+        INNER JOIN counted ON months.symbol = counted.symbol AND months.timeframe = counted.timeframe
+        WHERE NOT counted.is_whole
     ) AS bordered
     WHERE bordered.ends_before < bordered.starts_at
-    UNION ALL
-    SELECT
-        measured.symbol,
-        measured.timeframe,
-        max(months.ends_at),
-        measured.latest_date + timeframe_step(measured.timeframe)
-    FROM measured
-    INNER JOIN months ON measured.symbol = months.symbol AND measured.timeframe = months.timeframe
-    GROUP BY measured.symbol, measured.timeframe, measured.latest_date
-    HAVING max(months.ends_at) <= measured.latest_date
 ),
 
 counted_outside AS (

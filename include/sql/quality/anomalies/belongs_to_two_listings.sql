@@ -3,54 +3,85 @@
 -- its successor.
 -- Binds: symbols, timeframes (text[]), range_start, range_end. Tables: market_data, symbol_listing. Reads only.
 -- Rows: symbol, timeframe, timestamp, detail.
+WITH shared AS MATERIALIZED (
+    SELECT
+        one.symbol,
+        one.listing_number AS one_number,
+        other.listing_number AS other_number,
+        greatest(one.listed_at, other.listed_at) AS starts_at,
+        least(one.delisted_at, other.delisted_at, 'infinity') AS ends_at
+    FROM symbol_listing AS one
+    INNER JOIN symbol_listing AS other
+        ON
+            one.symbol = other.symbol
+            AND one.listing_number < other.listing_number
+            AND other.listed_at < coalesce(one.delisted_at, 'infinity')
+            AND one.listed_at < coalesce(other.delisted_at, 'infinity')
+    WHERE one.symbol = any(%(symbols)s::text[])
+),
+
+successions AS MATERIALIZED (
+    SELECT DISTINCT
+        symbol,
+        successor
+    FROM symbol_listing
+    WHERE successor IS NOT NULL AND (symbol = any(%(symbols)s::text[]) OR successor = any(%(symbols)s::text[]))
+)
+
 SELECT
-    candle.symbol,
+    shared.symbol,
     candle.timeframe,
     candle.timestamp,
-    'lies in listings ' || one.listing_number || ' and ' || other.listing_number || ' of ' || candle.symbol AS detail
-FROM symbol_listing AS one
-INNER JOIN symbol_listing AS other
-    ON
-        one.symbol = other.symbol
-        AND one.listing_number < other.listing_number
-        AND other.listed_at < coalesce(one.delisted_at, 'infinity')
-        AND one.listed_at < coalesce(other.delisted_at, 'infinity')
-INNER JOIN market_data AS candle
-    ON
-        one.symbol = candle.symbol
-        AND candle.timestamp >= greatest(one.listed_at, other.listed_at)
-        AND candle.timestamp < least(one.delisted_at, other.delisted_at, 'infinity')
-WHERE
-    candle.symbol = any(%(symbols)s::text[])
-    AND candle.timeframe = any(%(timeframes)s::text[])
-    AND candle.timestamp >= %(range_start)s::timestamptz
-    AND candle.timestamp < %(range_end)s::timestamptz
+    'lies in listings ' || shared.one_number || ' and ' || shared.other_number || ' of ' || shared.symbol AS detail
+FROM shared
+CROSS JOIN
+    LATERAL (
+        SELECT
+            stored.timeframe,
+            stored.timestamp
+        FROM market_data AS stored
+        WHERE
+            stored.symbol = shared.symbol
+            AND stored.timeframe = any(%(timeframes)s::text[])
+            AND stored.timestamp >= %(range_start)s::timestamptz
+            AND stored.timestamp < %(range_end)s::timestamptz
+            AND stored.timestamp >= shared.starts_at
+            AND stored.timestamp < shared.ends_at
+        -- keeps this to the pairs in question: read as a join, every candle would be visited
+        OFFSET 0 -- noqa: AM09
+    ) AS candle
 UNION
 SELECT
-    candle.symbol,
-    candle.timeframe,
-    candle.timestamp,
-    'is the same candle as that of ' || twin.symbol AS detail
-FROM symbol_listing AS listing
-INNER JOIN market_data AS twin
-    ON listing.symbol = twin.symbol
-INNER JOIN market_data AS candle
-    ON
-        listing.successor = candle.symbol
-        AND twin.timeframe = candle.timeframe
-        AND twin.timestamp = candle.timestamp
-        AND twin.open = candle.open
-        AND twin.high = candle.high
-        AND twin.low = candle.low
-        AND twin.close = candle.close
-        AND twin.volume = candle.volume
-WHERE
-    candle.volume > 0
-    AND (candle.symbol = any(%(symbols)s::text[]) OR twin.symbol = any(%(symbols)s::text[]))
-    AND candle.timeframe = any(%(timeframes)s::text[])
-    AND candle.timestamp >= %(range_start)s::timestamptz
-    AND candle.timestamp < %(range_end)s::timestamptz
-    AND twin.timeframe = any(%(timeframes)s::text[])
-    AND twin.timestamp >= %(range_start)s::timestamptz
-    AND twin.timestamp < %(range_end)s::timestamptz
+    successions.successor,
+    same.timeframe,
+    same.timestamp,
+    'is the same candle as that of ' || successions.symbol AS detail
+FROM successions
+CROSS JOIN
+    LATERAL (
+        SELECT
+            candle.timeframe,
+            candle.timestamp
+        FROM market_data AS candle
+        INNER JOIN market_data AS twin
+            ON
+                candle.timeframe = twin.timeframe
+                AND candle.timestamp = twin.timestamp
+                AND candle.open = twin.open
+                AND candle.high = twin.high
+                AND candle.low = twin.low
+                AND candle.close = twin.close
+                AND candle.volume = twin.volume
+        WHERE
+            candle.symbol = successions.successor
+            AND twin.symbol = successions.symbol
+            AND candle.volume > 0
+            AND candle.timeframe = any(%(timeframes)s::text[])
+            AND candle.timestamp >= %(range_start)s::timestamptz
+            AND candle.timestamp < %(range_end)s::timestamptz
+            AND twin.timeframe = any(%(timeframes)s::text[])
+            AND twin.timestamp >= %(range_start)s::timestamptz
+            AND twin.timestamp < %(range_end)s::timestamptz
+        OFFSET 0 -- noqa: AM09
+    ) AS same
 ORDER BY 1, 2, 3

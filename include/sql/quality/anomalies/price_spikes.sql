@@ -4,23 +4,21 @@
 -- and MAD (median absolute deviation) are those of the log returns of 250 candles before and after. The score is Iglewicz
 -- and Hoaglin's (How to Detect and Handle Outliers, ASQC 1993), who take 3.5 for normal data; returns of coins have far
 -- heavier tails, so 25 leaves single wrong prints.
--- Binds: symbols, timeframes (text[]), range_start, range_end. Table: market_data. Reads only.
+-- Binds: symbols, timeframes (text[]), range_start, range_end. Tables: candle_day, market_data. Reads only.
 -- Rows: symbol, timeframe, timestamp, detail.
 WITH wide_days AS (
     -- below 1d, a spike and one of its neighbours share a day: only days with a wide range are read candle by candle
     SELECT
         symbol,
         timeframe,
-        date_bin('24 hours', timestamp, '1970-01-01 00:00+00') AS day
-    FROM market_data
+        day
+    FROM candle_day
     WHERE
         symbol = any(%(symbols)s::text[])
         AND timeframe = any(%(timeframes)s::text[])
-        AND timeframe <> '1d'
-        AND timestamp >= %(range_start)s::timestamptz
-        AND timestamp < %(range_end)s::timestamptz
-    GROUP BY symbol, timeframe, date_bin('24 hours', timestamp, '1970-01-01 00:00+00')
-    HAVING max(close) > 1.2 * min(close)
+        AND day > %(range_start)s::timestamptz - interval '1 day'
+        AND day < %(range_end)s::timestamptz
+        AND highest_close > 1.2 * lowest_close
 ),
 
 stretches AS (
