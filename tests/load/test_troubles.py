@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -203,3 +205,44 @@ def test_a_window_that_postgres_refuses_is_named_and_takes_no_other_with_it(
         load(conn, exchange.url, **years)
         assert conn.execute(failures, run).fetchall() == []
         assert_no_lie(conn)
+
+
+def test_a_disk_that_is_full_in_the_middle_of_an_upsert_keeps_nothing_of_the_window(
+    own_server: PostgresServer, exchange: Exchange, undisturbed: list[tuple[Any, ...]]
+) -> None:
+    """A quota on the server's processes: the file of 2024 may not grow any further."""
+    with psycopg.connect(own_server.dsn("postgres")) as conn:
+        load(prepare(conn), exchange.url, **MONTHS | {"end": "2023-12-31"})
+        conn.execute("SELECT ensure_market_data_partitions('1h', '2024-01-01', '2025-01-01')")
+        conn.execute("ALTER TABLE market_data_1h_2024 SET (autovacuum_enabled = off)")
+        with conn.transaction(force_rollback=True):  # what it leaves is no row, but a file of that size
+            conn.execute(
+                """INSERT INTO market_data SELECT 'FILLER' || n, '1h', '2024-06-01', 1, 1, 1, 1, 1, 1, 1, 1, 1
+                FROM generate_series(1, 150000) AS n"""
+            )
+        size = rows(conn, "SELECT pg_relation_size('market_data_1h_2024')")[0][0]
+    assert size > 16 * 2**20, "the server's own log files, of 16 MiB, have to fit into the quota"
+    with quota(size):
+        own_server.stop()
+        own_server.start()
+    with psycopg.connect(own_server.dsn("postgres")) as conn:
+        with pytest.raises(LoadError, match=r"PostgreSQL refused BTC 1h \[2024.*could not extend file"):
+            load(prepare(conn), exchange.url, **MONTHS)
+        assert rows(conn, "SELECT count(*) FROM market_data WHERE timestamp >= '2024-01-01'") == [(59 * 24,)]
+    own_server.stop()
+    own_server.start()
+    with psycopg.connect(own_server.dsn("postgres")) as conn:
+        load(prepare(conn), exchange.url, **MONTHS)
+        assert fingerprint(conn) == undisturbed
+        assert_no_lie(conn)
+
+
+@contextmanager
+def quota(size: int) -> Iterator[None]:
+    """What is started inside may not let a file grow beyond `size` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
