@@ -20,7 +20,7 @@ export PYTHONUTF8 := 1
 unexport $(WORDS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop status test check bench docs lock install
+.PHONY: help run stop status test check year bench docs lock install
 
 help: ## what there is (the default)
 	@echo "make run      load Binance history into PostgreSQL through Airflow, and show it (Airflow stays up)"
@@ -32,6 +32,7 @@ help: ## what there is (the default)
 	@echo "make status   what runs, where, the last load, and what is stored"
 	@echo "make test     all tests (TESTS=tests/unit for some)"
 	@echo "make check    lint, format, types, SQL style"
+	@echo "make year     a year of the scheduled Dags in minutes, with faults (DAYS=30: a month)"
 	@echo "make bench    measure load and read rates"
 	@echo "make docs     write docs/dags.md and the tables of docs/data-model.md anew"
 	@echo "make lock     write constraints.txt anew from requirements.txt"
@@ -53,6 +54,9 @@ check: install ## what CI checks beside the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy include plugins
 	$(BIN)/sqlfluff lint --processes 2 include/sql
+
+year: install ## a year of the real Dags against the simulated exchange
+	@$(BIN)/python -m tests.year $(DAYS)
 
 bench: install ## load and read rates on this machine
 	@$(BIN)/python -m tests.benchmarks
