@@ -90,7 +90,8 @@ STATEMENTS = (
         started_at, finished_at
     )
     SELECT
-        'klines_daily_increment', 'run', 'lane', symbol, timeframe, t - interval '2 days', t, 'rest', 'success', 2, 0, t, t
+        'klines_daily_increment', 'run', 'lane', symbol, timeframe, t - interval '2 days', t, 'rest', 'success', 2, 0,
+        t, t
     FROM historical_data_range, generate_series('2025-01-01 02:00Z'::timestamptz, '2025-12-31', interval '1 day') AS t
     WHERE %(symbols)s::integer > 0
     """,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from airflow.sdk.exceptions import AirflowFailException
 
+from include.klines.coverage import airflow_metrics
 from include.klines.database import market_connection
 from include.klines.errors import BrokenPromise
 from include.klines.health import alerts, checks, deadlines
@@ -48,6 +49,7 @@ def publish_health(context: Any) -> dict[str, Any]:
             checks.report(conn, verdict, clock)
             deadlines.no_longer_late(conn, context["dag"].dag_id)  # not by its callback: what is late would keep it red
             misses, empty = checks.open_misses(conn), checks.is_empty(conn)
+            airflow_metrics.send(conn, clock)
     except psycopg.OperationalError as error:
         alerts.send(alerts.Alert("klines: the market database does not answer", f"{error}\n{_link(context)}"))
         raise
