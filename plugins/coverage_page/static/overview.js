@@ -152,8 +152,8 @@ function worst(rows) {
       {
         key: "symbol",
         label: "Series",
-        value: (row) => `${row.symbol} ${row.timeframe}`,
-        cell: (row) => h("a", { href: href("series", [row.symbol, row.timeframe]) }, `${row.symbol} ${row.timeframe}`),
+        value: named,
+        cell: seriesLink,
       },
       { key: "tier", label: "Tier" },
       { key: "adjusted", label: "Adjusted", number: true, cell: (row) => percent(row.adjusted) },
@@ -257,5 +257,7 @@ const took = (run) => (run?.start && run?.end ? (Date.parse(run.end) - Date.pars
 const named = (row) => [row.symbol, row.timeframe].filter(Boolean).join(" ");
 
 function seriesLink(row) {
-  return row.symbol && row.timeframe ? h("a", { href: href("series", [row.symbol, row.timeframe]) }, named(row)) : named(row) || "–";
+  return row.symbol && row.timeframe
+    ? h("a", { href: href("series", [row.symbol, row.timeframe]) }, named(row))
+    : named(row) || "–";
 }

@@ -27,7 +27,7 @@ export async function make({ parts, search }, { signal }) {
   const name = dag.dag_display_name ?? dagId;
   const fields = Object.entries(dag.params ?? {}).map(([key, param]) => field(key, param, wanted[key]));
   const unpause = dag.is_paused ? h("input", { type: "checkbox", checked: true }) : null;
-  const outcome = h("div", { class: "outcome", role: "status" });
+  const outcome = h("div", { class: "outcome" });
   const send = h("button", { type: "submit", class: "primary" }, "Run it");
   const form = h(
     "form",
@@ -46,6 +46,7 @@ export async function make({ parts, search }, { signal }) {
     event.preventDefault();
     send.disabled = true;
     outcome.replaceChildren(h("p", {}, "asking Airflow …"));
+    outcome.scrollIntoView({ block: "nearest" });
     try {
       if (unpause?.checked) await airflow(`dags/${part(dagId)}`, { method: "PATCH", body: { is_paused: false } });
       const conf = Object.fromEntries(fields.map((one) => [one.key, one.value()]));
@@ -82,31 +83,33 @@ function parse(text) {
 /* Tells the run's state until it is over. */
 async function follow(dagId, started, outcome, signal) {
   let run = started;
-  const runId = started.dag_run_id;
+  const runs = `dags/${part(dagId)}/dagRuns`;
   const begun = Date.now();
   while (!signal.aborted) {
-    const text = OVER.includes(run.state)
-      ? `The run ended: ${run.state}, after ${duration((Date.now() - begun) / 1000)}.`
-      : `The run is ${run.state}, ${duration((Date.now() - begun) / 1000)} …`;
-    const notes = run.note ? h("p", { class: "prose" }, run.note.replaceAll("**", "")) : null;
-    outcome.replaceChildren(
+    const passed = duration((Date.now() - begun) / 1000);
+    const over = OVER.includes(run.state);
+    const text = over ? `The run ended: ${run.state}, after ${passed}.` : `The run is ${run.state}, ${passed} …`;
+    const before =
+      run.state === "queued" ? (await airflow(`${runs}?state=running&limit=1`, { signal })).dag_runs[0] : null;
+    const lines = [
       h(
         "p",
         {},
-        h("span", { class: `status ${run.state}` }, run.state),
+        h("span", { class: `status ${run.state}` }, text),
         " ",
-        text,
-        " ",
-        runLink(dagId, runId, "Show it in Airflow"),
+        runLink(dagId, run.dag_run_id, "Show it in Airflow"),
       ),
-      notes ?? "",
-    );
-    if (OVER.includes(run.state)) {
+      before ? h("p", {}, "It waits for ", runLink(dagId, before.dag_run_id), ", which is running.") : null,
+      run.note ? h("p", { class: "told" }, run.note.replaceAll("**", "")) : null,
+    ];
+    outcome.replaceChildren(...lines.filter(Boolean));
+    if (over) {
+      outcome.scrollIntoView({ block: "nearest" });
       announce(text);
       return;
     }
     await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
-    run = await airflow(`dags/${part(dagId)}/dagRuns/${part(runId)}`, { signal });
+    run = await airflow(`${runs}/${part(run.dag_run_id)}`, { signal });
   }
 }
 
