@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from tests.e2e.scheduler import RunningAirflow, running_airflow
 from tests.exchange import Exchange
+from tests.honesty import assert_no_lie
 from tests.polling import wait_until
 from tests.receivers import chat_connection, mail_connection, open_chat, open_mailbox
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 DAILY = "klines_daily_increment"
 LATE = f"late run of {DAILY}"
+MONTHS = ("2025-10", "2025-12")
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +90,68 @@ def test_a_late_run_is_told_and_listed_and_a_run_of_a_catchup_beside_it_is_not(
     assert chat.messages[1]["title"] == f"klines: {LATE} is well again"
     assert len(mailbox.mails) == 2
     assert airflow.ask_market("SELECT what, cleared_at IS NULL FROM sla_miss") == [(LATE, False)]
+
+
+def test_a_run_whose_task_failed_is_told_once_with_the_link_to_its_log(
+    airflow: RunningAirflow, chat: type[Chat], mailbox: type[Mailbox]
+) -> None:
+    told, mailed = len(chat.messages), len(mailbox.mails)
+    airflow.trigger("klines_initial_load", "misspelt", symbols=["BTCC"], timeframes=["1d"])
+    assert airflow.wait_for("klines_initial_load", ["misspelt"]) == {"misspelt": "failed"}
+    wait_until(lambda: len(mailbox.mails) > mailed and len(chat.messages) > told, "both messages about it")
+    (message,) = chat.messages[told:]
+    assert message["title"] == "klines: a run of klines_initial_load failed"
+    link = f"{airflow.api.url}/dags/klines_initial_load/runs/misspelt"
+    assert f"Log: {link}/tasks/" in message["message"]
+    assert f"Run: {link}\n" in message["message"]
+    assert [mail["Subject"] for _, mail in mailbox.mails[mailed:]] == [message["title"]]
+
+
+def test_a_backfill_and_a_catchup_go_oldest_first_take_months_from_the_archive_and_tell_nobody(
+    airflow: RunningAirflow, exchange: Exchange, chat: type[Chat]
+) -> None:
+    told, called = len(chat.messages), len(callbacks(airflow))
+    exchange.set_clock("2026-01-20T10:00:00Z")
+    exchange.forget_requests()
+    days = ["--from-date", "2025-12-10", "--to-date", "2025-12-13"]
+    airflow.cli("backfill", "create", "--dag-id", DAILY, *days, "--max-active-runs", "1")
+    backfill = [run["dag_run_id"] for run in airflow.runs(DAILY) if run["run_type"] == "backfill"]
+    assert len(backfill) == 3
+    airflow.ask_metadata("UPDATE deadline SET deadline_time = now() WHERE NOT missed")
+    airflow.unpause(DAILY)
+    assert set(airflow.wait_for(DAILY, backfill).values()) == {"success"}
+    wait_until(lambda: len(ended(airflow, "scheduled")) >= 6, "four more days to be caught up with", seconds=120)
+    airflow.unpause(DAILY, pause=True)
+
+    caught_up = ended(airflow, "scheduled")
+    assert {run["state"] for run in caught_up} == {"success"}
+    assert caught_up == sorted(caught_up, key=lambda run: run["start_date"]), "oldest first"
+    assert all(at_once(run, caught_up) <= 2 for run in caught_up)
+    wait_until(lambda: len(callbacks(airflow)) > called, "a deadline's callback")
+    assert set(callbacks(airflow)) == {"success"}
+    assert len(chat.messages) == told
+
+    files = [exchange.count(kind="archive", status=200, symbol="BTCUSDT", period=month) for month in MONTHS]
+    assert files == [2, 2], "October and December, 1h and 1d, once"
+    months = "SELECT date_trunc('month', timestamp, 'UTC')::date::text, count(*) FROM market_data"
+    assert airflow.ask_market(
+        f"{months} WHERE timeframe = '1h' AND timestamp >= '2025-10-01' GROUP BY 1 ORDER BY 1"
+    ) == [
+        ("2025-10-01", 2 * 31 * 24),
+        ("2025-12-01", 2 * 31 * 24),
+    ]
+    with psycopg.connect(airflow.market) as conn:
+        assert_no_lie(conn)
+
+
+def ended(airflow: RunningAirflow, run_type: str) -> list[dict[str, Any]]:
+    """The runs of the daily Dag that are over, the oldest day first."""
+    return [run for run in airflow.runs(DAILY) if run["run_type"] == run_type and run["end_date"]]
+
+
+def at_once(run: dict[str, Any], runs: list[dict[str, Any]]) -> int:
+    """How many of `runs` went on when `run` began."""
+    return sum(other["start_date"] <= run["start_date"] < other["end_date"] for other in runs)
 
 
 def two_hours_pass(airflow: RunningAirflow, run_id: str) -> None:
