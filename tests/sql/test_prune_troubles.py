@@ -13,8 +13,9 @@ from include.klines.errors import PruneError
 from include.klines.retention import cold_storage
 from include.klines.retention.cold_storage import ColdStorage
 from include.klines.retention.pruning import Pruner
-from tests.sql.measured import fill
-from tests.sql.pruned import counts, everything, keep, prune, unpinned
+from include.klines.windows import Window
+from tests.sql.measured import at, fill
+from tests.sql.pruned import counts, everything, keep, partitions, prune, pruned, unpinned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,11 +159,78 @@ def test_a_candle_revised_after_it_was_saved_is_saved_again(
     assert storage.read("BTC", "1h", 2020).trades[24] == 77
 
 
+def test_a_partition_that_was_taken_out_is_finished_by_the_next_run(
+    conn: psycopg.Connection, storage: ColdStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(conn, "BTC", "2020-12-30", "2021-01-03")
+    with monkeypatch.context() as broken:
+        broken.setattr(Pruner, "_drop", _die)
+        with pytest.raises(RuntimeError):
+            prune(conn, storage)
+    assert counts(conn) == {("BTC", "1h"): 48}
+    remembered = pruned(conn)
+    assert [row[3] for row in remembered] == [48]
+    assert _taken_out(conn) == ["pruned_market_data_1h_2020"]
+    conn.execute("SELECT pg_advisory_unlock_all()")
+    conn.execute("UPDATE pruned_market_data_1h_2020 SET trades = 77 WHERE timestamp = '2020-12-31 00:00+00'")
+    (report,) = prune(conn, storage)
+    assert (report.removed, report.dropped) == (0, [f"1h {Window(at('2020-01-01'), at('2021-01-01'))}"])
+    assert _taken_out(conn) == []
+    assert storage.read("BTC", "1h", 2020).trades[24] == 77
+    assert pruned(conn) == remembered
+    assert prune(conn, storage) == []
+
+
+def test_candles_that_came_after_the_saving_are_in_a_file_before_they_go(
+    conn: psycopg.Connection, storage: ColdStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(conn, "BTC", "2020-12-30", "2021-01-03")
+    hold = Pruner._hold
+    came: list[str] = []
+
+    def come(self: Pruner) -> None:
+        if not came:
+            came.append("ETH")
+            fill(conn, "ETH", "2020-12-31", "2021-01-01")  # by hand: without the lock of its series
+            fill(conn, "BTC", "2020-12-29 12:00", "2020-12-30")
+        hold(self)
+
+    monkeypatch.setattr(Pruner, "_hold", come)
+    prune(conn, storage)
+    assert counts(conn) == {("BTC", "1h"): 48}
+    assert (len(storage.read("ETH", "1h", 2020)), len(storage.read("BTC", "1h", 2020))) == (24, 60)
+    assert sorted((row[0], row[3]) for row in pruned(conn)) == [("BTC", 12), ("BTC", 48), ("ETH", 24)]
+    assert partitions(conn) == ["market_data_1h_2021"]
+
+
+def _taken_out(conn: psycopg.Connection) -> list[str]:
+    rows = conn.execute("SELECT relname FROM pg_class WHERE relname ~ '^pruned_' AND relkind = 'r'").fetchall()
+    return [name for (name,) in rows]
+
+
+def test_a_pin_that_came_after_the_saving_keeps_the_partition(
+    conn: psycopg.Connection, storage: ColdStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(conn, "BTC", "2020-12-30", "2021-01-03")
+    keep_in_file = ColdStorage.keep
+
+    def pin_after(self: ColdStorage, *given: Any) -> int:
+        size = keep_in_file(self, *given)
+        if conn.execute("SELECT count(*) FROM dataset_pin").fetchone() == (0,):
+            keep(conn, "mine", "1d", "2020-12-30", "2020-12-31", ["BTC"])  # made of the hours, for want of days
+        return size
+
+    monkeypatch.setattr(ColdStorage, "keep", pin_after)
+    prune(conn, storage)
+    assert counts(conn) == {("BTC", "1h"): 72}
+    assert [(row[0], row[3]) for row in pruned(conn)] == [("BTC", 24)]
+
+
 def test_a_backtester_may_not_drop_anything(conn: psycopg.Connection, postgres_server: Any) -> None:
     fill(conn, "BTC", "2020-12-30", "2020-12-31")
     database = conn.info.dbname
     with psycopg.connect(postgres_server.dsn(database, "backtester"), autocommit=True) as reader:
-        for call in ("drop_market_data_partition", "hold_market_data_partition"):
+        for call in ("drop_market_data_partition", "hold_market_data_partition", "take_out_market_data_partition"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 reader.execute(f"SELECT {call}('1h', '2020-01-01 00:00+00')".encode())
 
@@ -172,3 +240,14 @@ def test_the_database_itself_refuses_to_drop_pinned_candles(conn: psycopg.Connec
     keep(conn, "mine", "1h", "2020-12-30", "2020-12-31", None)
     with pytest.raises(psycopg.errors.RestrictViolation, match="market_data_1h_2020 holds pinned candles"):
         conn.execute("SELECT drop_market_data_partition('1h', %s)", (datetime(2020, 1, 1, tzinfo=UTC),))
+    with pytest.raises(psycopg.errors.RestrictViolation, match="market_data_1h_2020 holds pinned candles"):
+        conn.execute("SELECT take_out_market_data_partition('1h', %s)", (datetime(2020, 1, 1, tzinfo=UTC),))
+
+
+@pytest.mark.parametrize("name", ["market_data", "market_data_1h_2020", "pruned_market_data_1h_2020; SELECT 1"])
+@pytest.mark.parametrize(
+    "call", ["taken_out_candles(%s)", "taken_out_packed(%s, 'BTC')", "drop_taken_out_partition(%s)"]
+)
+def test_only_tables_that_were_taken_out_can_be_dropped(conn: psycopg.Connection, call: str, name: str) -> None:
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="no partition that was taken out"):
+        conn.execute(f"SELECT {call}".encode(), (name,))

@@ -46,12 +46,16 @@ class Removable:
 
 @dataclass(frozen=True)
 class Prospect:
-    """A partition with something to remove. stored: all its candles; whole: it is old enough to go."""
+    """A partition with something to remove. stored: all its candles; whole: it is old enough to go.
+
+    taken_out: the table it is since a prune took it out of market_data that was ended before it dropped it.
+    """
 
     partition: Partition
     spans: tuple[Removable, ...]
     stored: int
     whole: bool
+    taken_out: str = ""
 
     @property
     def candles(self) -> int:
@@ -77,11 +81,20 @@ def cutoffs(month: datetime) -> dict[str, datetime]:
 
 
 def prospects(conn: psycopg.Connection, timeframe: str, cutoff: datetime, year: int | None = None) -> list[Prospect]:
-    """The partitions of a timeframe (of one year) that hold something to remove, or are old and empty; in order."""
+    """The partitions of a timeframe (of one year) that hold something to remove, or are old and empty; in order.
+
+    Before them those that an earlier prune took out and did not drop.
+    """
+    left = [
+        Prospect(Partition(timeframe, Window(start, end), 0), (), 0, whole=True, taken_out=name)
+        for name, start, end in conn.execute(
+            sql.load("prune/taken_out").encode(), {"timeframe": timeframe, "year": year}
+        )
+    ]
     rows = conn.execute(sql.load("prune/partitions").encode(), {"timeframe": timeframe, "cutoff": cutoff})
     partitions = [Partition(timeframe, Window(start, end), size) for start, end, size in rows]
     found = [look(conn, each, cutoff) for each in partitions if year in (None, each.year)]
-    return [each for each in found if each.spans or each.droppable]
+    return [*left, *(each for each in found if each.spans or each.droppable)]
 
 
 def look(conn: psycopg.Connection, partition: Partition, cutoff: datetime) -> Prospect:

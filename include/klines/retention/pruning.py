@@ -1,7 +1,9 @@
 """Old candles into cold storage, then out of market_data: saved, verified, removed, remembered.
 
-Nothing is removed that is not in a file that was read back: in the transaction that removes candles, their number and
-digest are held against that file once more. A crash before it leaves candles and file; the next run finds both.
+Nothing is removed that is not in a file that was read back: number and digest of the candles are held against that
+file once more, of a month of a series in the transaction that deletes it. A whole partition is first taken out of
+market_data, in a moment, then compared, which takes a minute and is in nobody's way, and dropped at last. A crash
+leaves candles and file, or the table that was taken out; the next run finds them.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from include.klines.errors import PruneError
 from include.klines.intervals import TIMEFRAMES
 from include.klines.retention import plan
 from include.klines.retention.cold_storage import ColdStorage, digest, unpack
+from include.klines.retention.plan import Removable
 from include.klines.windows import months
 
 if TYPE_CHECKING:
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from include.klines.retention.plan import Partition, Prospect, Removable
+    from include.klines.retention.plan import Partition, Prospect
 
 log = logging.getLogger(__name__)
 
@@ -100,13 +103,16 @@ class Pruner:
         return report
 
     def _partition(self, found: Prospect, cutoff: datetime, report: PruneReport) -> None:
+        if found.taken_out:
+            self._finish(found.partition, found.taken_out, (), report)
+            return
         for _ in range(3):
             saved = [batch for span in found.spans for batch in self._save(found.partition, span, report)]
             try:
                 if found.droppable:
-                    self._patiently(partial(self._drop, found, saved, cutoff), found.partition)
-                    report.dropped.append(str(found.partition))
+                    self._patiently(partial(self._take_out, found), found.partition)
                     report.count(found.spans)
+                    self._drop(found.partition, saved, report)
                 else:
                     self._delete(found.partition, saved, report)
             except Changed as change:
@@ -132,21 +138,50 @@ class Pruner:
             if len(part)
         ]
 
-    def _drop(self, found: Prospect, saved: Sequence[Saved], cutoff: datetime) -> None:
+    def _take_out(self, found: Prospect) -> None:
+        """Make a partition a table beside market_data, and remember what went, in one transaction."""
         partition = found.partition
-        where = {"timeframe": partition.timeframe, "range_start": partition.window.start}
         self._hold()
-        self._run("prune/hold_partition", where)
-        again = plan.look(self.conn, partition, cutoff)
-        if again.spans != found.spans or not again.droppable:
-            raise Changed(f"{partition} is not what it was when it was saved.")
-        if sum(batch.span.candles for batch in saved) != again.stored:
-            raise Changed(f"{partition} is not what its files have.")
-        for batch in saved:
-            self._hold_against_file(partition, batch)
-        self._run("prune/drop_partition", where)
+        spans = _spans(found.spans)
+        if self._one("prune/is_pinned", spans | {"timeframe": partition.timeframe})[0]:
+            raise Changed(f"{partition} is pinned since it was saved.")
+        self._run("prune/take_out", {"timeframe": partition.timeframe, "range_start": partition.window.start})
         self._remember(partition, found.spans)
-        log.info("%s: dropped with %s candles", partition, found.candles)
+        log.info("%s: taken out with %s candles", partition, found.candles)
+
+    def _drop(self, partition: Partition, saved: Sequence[Saved], report: PruneReport) -> None:
+        for name, start, end in self._run(
+            "prune/taken_out", {"timeframe": partition.timeframe, "year": partition.year}
+        ).fetchall():
+            if (start, end) == (partition.window.start, partition.window.end):
+                self._finish(partition, name, saved, report)
+
+    def _finish(self, partition: Partition, name: str, saved: Sequence[Saved], report: PruneReport) -> None:
+        """Hold a table that was taken out against the files, save what differs or is not in `saved`, and drop it."""
+        known = {(batch.span.symbol, batch.span.window.start): (batch.span.candles, batch.digest) for batch in saved}
+        differs: dict[str, list[tuple[datetime, datetime]]] = {}
+        for symbol, month, candles, first, last, made in self._run("prune/taken_out_candles", {"partition": name}):
+            if known.get((symbol, month)) != (candles, made):
+                differs.setdefault(symbol, []).append((first, last))
+        for symbol, ends in differs.items():
+            self._save_taken_out(partition, name, symbol, report)
+            span = Removable(symbol, partition.window, 0, min(ends)[0], max(ends)[1])  # none more is removed
+            with self.conn.transaction():
+                self._hold()
+                self._remember(partition, [span])
+        self._run("prune/drop_taken_out", {"partition": name})
+        report.dropped.append(str(partition))
+        log.info("%s: dropped", partition)
+
+    def _save_taken_out(self, partition: Partition, name: str, symbol: str, report: PruneReport) -> None:
+        candles = unpack(self._one("prune/taken_out_packed", {"partition": name, "symbol": symbol})[0])
+        series = (symbol, partition.timeframe, partition.year)
+        report.files[str(self.storage.path(*series))] = self.storage.keep(*series, candles)
+        kept = self.storage.read(*series)
+        if digest(kept.take(np.isin(kept.open_time, candles.open_time))) != digest(candles):
+            raise PruneError(
+                f"{self.storage.path(*series)} lacks candles of {name}: nothing was dropped, clear the task."
+            )
 
     def _delete(self, partition: Partition, saved: Sequence[Saved], report: PruneReport) -> None:
         """Remove batches of a series and month, each in a transaction of its own."""
@@ -190,10 +225,7 @@ class Pruner:
             "range_end": max(span.window.end for span in spans),
             "clock": self.clock,
         }
-        each = {
-            "symbols": [span.symbol for span in spans],
-            "starts": [span.window.start for span in spans],
-            "ends": [span.window.end for span in spans],
+        each = _spans(spans) | {
             "firsts": [span.first for span in spans],
             "lasts": [span.last + step for span in spans],
         }
@@ -239,4 +271,13 @@ def _binds(partition: Partition, span: Removable) -> dict[str, Any]:
         "timeframe": partition.timeframe,
         "range_start": span.window.start,
         "range_end": span.window.end,
+    }
+
+
+def _spans(spans: Iterable[Removable]) -> dict[str, Any]:
+    spans = list(spans)
+    return {
+        "symbols": [span.symbol for span in spans],
+        "starts": [span.window.start for span in spans],
+        "ends": [span.window.end for span in spans],
     }

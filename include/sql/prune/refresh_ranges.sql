@@ -9,14 +9,19 @@ WITH series AS (
 ),
 
 reach AS MATERIALIZED (
+    -- two looks into the key of each series, however much of it stays
     SELECT
         series.symbol,
         series.removed,
-        min(candle.timestamp) AS earliest_date,
-        max(candle.timestamp) AS latest_date
+        (
+            SELECT min(candle.timestamp) FROM market_data AS candle
+            WHERE candle.symbol = series.symbol AND candle.timeframe = %(timeframe)s::text
+        ) AS earliest_date,
+        (
+            SELECT max(candle.timestamp) FROM market_data AS candle
+            WHERE candle.symbol = series.symbol AND candle.timeframe = %(timeframe)s::text
+        ) AS latest_date
     FROM series
-    LEFT JOIN market_data AS candle ON series.symbol = candle.symbol AND candle.timeframe = %(timeframe)s::text
-    GROUP BY series.symbol, series.removed
 ),
 
 emptied AS (

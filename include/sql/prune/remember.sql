@@ -1,5 +1,6 @@
 -- Keeps in data_gap what a prune took: each removed span from its first candle to the end of its last, and the open holes
--- inside of it, as pruned. Explained holes stay what they are; an open one that reaches out of the span is cut.
+-- inside of it, as pruned, where that is not remembered yet. Explained holes stay what they are; an open one that reaches out
+-- of the span is cut.
 -- Binds: timeframe, symbols, starts, ends (the removed spans), firsts, lasts (first candle, end of the last one; entry i of all
 -- is one span), clock. Table: data_gap. A second run changes nothing.
 WITH removed AS MATERIALIZED (
@@ -42,11 +43,22 @@ holes AS (
     GROUP BY symbol
 ),
 
+remembered AS (
+    SELECT
+        removed.symbol,
+        range_agg(tstzrange(gap.gap_start, gap.gap_end)) AS span
+    FROM removed
+    INNER JOIN data_gap AS gap ON removed.symbol = gap.symbol AND removed.span && tstzrange(gap.gap_start, gap.gap_end)
+    WHERE gap.timeframe = %(timeframe)s::text AND gap.resolved_at IS NULL AND gap.cause = 'pruned'
+    GROUP BY removed.symbol
+),
+
 gaps AS MATERIALIZED (
     SELECT
         removed.symbol,
         unnest(
             removed.stored + coalesce(holes.open_span * removed.span, '{}') - coalesce(holes.explained_span, '{}')
+            - coalesce(remembered.span, '{}')
         ) AS span,
         'pruned' AS cause,
         0 AS attempts,
@@ -55,6 +67,7 @@ gaps AS MATERIALIZED (
         %(clock)s::timestamptz AS first_seen
     FROM removed
     LEFT JOIN holes ON removed.symbol = holes.symbol
+    LEFT JOIN remembered ON removed.symbol = remembered.symbol
     UNION ALL
     SELECT
         symbol,

@@ -1,13 +1,26 @@
 -- What a prune takes out of [range_start, range_end): for each symbol the spans that open before the cutoff and are not
 -- pinned, with the number of candles in each and the first and last open time. Spans without candles are left out.
 -- Binds: timeframe, range_start, range_end, cutoff. Tables: market_data, dataset_pin, historical_data_range. Reads only.
-WITH symbols AS MATERIALIZED (
-    SELECT DISTINCT symbol
-    FROM market_data
+WITH RECURSIVE symbols AS (
+    -- from name to name along the key: to read them off the candles costs as much as to count those
+    SELECT min(candle.symbol) AS symbol
+    FROM market_data AS candle
     WHERE
-        timeframe = %(timeframe)s::text
-        AND timestamp >= %(range_start)s::timestamptz
-        AND timestamp < least(%(range_end)s::timestamptz, %(cutoff)s::timestamptz)
+        candle.timeframe = %(timeframe)s::text
+        AND candle.timestamp >= %(range_start)s::timestamptz
+        AND candle.timestamp < least(%(range_end)s::timestamptz, %(cutoff)s::timestamptz)
+    UNION ALL
+    SELECT (
+        SELECT min(candle.symbol)
+        FROM market_data AS candle
+        WHERE
+            candle.timeframe = %(timeframe)s::text
+            AND candle.timestamp >= %(range_start)s::timestamptz
+            AND candle.timestamp < least(%(range_end)s::timestamptz, %(cutoff)s::timestamptz)
+            AND candle.symbol > symbols.symbol
+    )
+    FROM symbols
+    WHERE symbols.symbol IS NOT NULL
 ),
 
 spans AS MATERIALIZED (
@@ -20,6 +33,7 @@ spans AS MATERIALIZED (
             - pinned_span(symbol, %(timeframe)s::text)
         ) AS span
     FROM symbols
+    WHERE symbol IS NOT NULL
 )
 
 SELECT
