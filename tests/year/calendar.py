@@ -49,6 +49,11 @@ class Period:
     holes: dict[tuple[str, str], int]
 
     @property
+    def prunes(self) -> bool:
+        """Whether the load reaches so far back that retention takes some of it: 60 months."""
+        return self.load_start < "2021"
+
+    @property
     def last_day(self) -> date:
         """The last day that is over."""
         return self.end.date() - timedelta(days=1)

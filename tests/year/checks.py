@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from include.klines.restore import restore
+from include.klines.retention.cold_storage import ColdStorage
 from include.klines.windows import Window
 from tests.honesty import lies
 from tests.year import messages
-from tests.year.calendar import HEALTH
+from tests.year.calendar import HEALTH, at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
     import psycopg
 
@@ -59,7 +62,7 @@ def complete(conn: psycopg.Connection, period: Period) -> Iterator[str]:
     yield from (f"{symbol} {timeframe} is not complete by its range" for symbol, timeframe in ranges)
 
 
-def same_rows(conn: psycopg.Connection, undisturbed: psycopg.Connection, until: object) -> Iterator[str]:
+def same_rows(conn: psycopg.Connection, undisturbed: psycopg.Connection, until: datetime) -> Iterator[str]:
     """The rows are those of an undisturbed load, but for what retention took; nothing that is pinned was taken."""
     here, there = ({row[:3]: row[3:] for row in each.execute(ROWS, (until,))} for each in (conn, undisturbed))
     pruned = {
@@ -101,6 +104,20 @@ def written(conn: psycopg.Connection, period: Period) -> Iterator[str]:
     found, should = messages.misses(conn), messages.expected_misses(period)
     yield from (f"sla_miss has {' '.join(each)}, which should not be" for each in sorted((found - should).elements()))
     yield from (f"sla_miss lacks {' '.join(each)}" for each in sorted((should - found).elements()))
+
+
+def brought_back(conn: psycopg.Connection, period: Period, clock: datetime) -> Iterator[str]:
+    """What the prunes took was not little, and all of it comes back out of its Parquet files."""
+    (pruned,) = conn.execute(
+        """SELECT coalesce(sum(missing_records), 0)::integer FROM data_gap
+        WHERE cause = 'pruned' AND resolved_at IS NULL"""
+    ).fetchone() or (0,)
+    if bool(pruned) != period.prunes:
+        yield f"{pruned} candles were pruned"
+    everything = Window(at("2017-01-01"), clock)
+    restored = sum(restore(conn, ColdStorage.open(conn), everything, clock=clock).values())
+    if restored != pruned:
+        yield f"{restored} of {pruned} pruned candles came back"
 
 
 def honest(conn: psycopg.Connection, deleted: int) -> list[str]:

@@ -87,8 +87,13 @@ def play(stage: Stage) -> int:
             "sla_miss": list(checks.written(conn, stage.period)),
             "status tables": checks.honest(conn, world.deleted),
         }
+        summary = _summary(stage, timeline, conn, len(told), len(should))
+        wrong["candles from cold storage"] = list(checks.brought_back(conn, stage.period, world.now))
+        wrong["candles from cold storage"] += checks.same_rows(conn, other, until)
+        for name, sentences in wrong.items():
+            summary.add_row(name, f"[red]{len(sentences)} differences" if sentences else "[green]as it should be", "")
         console.print(_messages(told, set(should)))
-        console.print(_summary(stage, timeline, conn, wrong, len(told), len(should)))
+        console.print(summary)
     for name, sentences in wrong.items():
         for sentence in sentences[:SHOWN]:
             console.print(f"[red]{name}:[/red] {sentence}", soft_wrap=True)
@@ -105,9 +110,7 @@ def _messages(told: list[messages.Told], should: set[messages.Told]) -> Table:
     return table
 
 
-def _summary(
-    stage: Stage, timeline: Timeline, conn: psycopg.Connection, wrong: dict[str, list[str]], told: int, should: int
-) -> Table:
+def _summary(stage: Stage, timeline: Timeline, conn: psycopg.Connection, told: int, should: int) -> Table:
     good, bad = timeline.ended("success"), timeline.ended("failed")
     (candles, series, pruned, revisions) = conn.execute(
         """SELECT (SELECT count(*) FROM market_data), (SELECT count(*) FROM historical_data_range),
@@ -125,8 +128,6 @@ def _summary(
     for (cause, timeframe), number in sorted(checks.holes(conn, stage.period).items()):
         table.add_row(f"missing {timeframe}: {cause}", str(number), str(stage.period.holes.get((cause, timeframe), 0)))
     table.add_row("messages", str(told), str(should))
-    for name, sentences in wrong.items():
-        table.add_row(name, f"[red]{len(sentences)} differences" if sentences else "[green]as it should be", "")
     return table
 
 
