@@ -8,16 +8,21 @@ import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.benchmarks import machine
+from tests.benchmarks.peers.environment import version_of
 from tests.benchmarks.table import markdown
 
-BENCHMARKS = ("load", "read", "dag")
+if TYPE_CHECKING:
+    from tests.benchmarks.table import Row
+
+BENCHMARKS = ("load", "peers", "read", "dag")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 TITLE = """# Benchmarks
 
 Made by `make bench`; one part alone: `python -m tests.benchmarks load`. Compare ratios, not absolute figures: both
-sides of a ratio ran in the same round.
+sides of a ratio ran in the same round. CPU seconds are those of every process of ours, PostgreSQL's included.
 """
 
 
@@ -26,21 +31,33 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(BENCHMARKS)}; all without a name")
     parser.add_argument("--rounds", type=int, default=3, help="the median of so many rounds counts (default 3)")
+    parser.add_argument(
+        "--quick", action="store_true", help="smaller sizes where a part has them; the page is left alone"
+    )
     arguments = parser.parse_args()
+    machine.quick = arguments.quick
     if unknown := set(arguments.names) - set(BENCHMARKS):
         parser.error(f"no benchmark is called {', '.join(sorted(unknown))}: choose from {', '.join(BENCHMARKS)}")
+    rows: list[Row] = []
     for name in arguments.names or BENCHMARKS:
         sys.stderr.write(f"{name} …\n")
         busy = os.getloadavg()[0]
-        table = markdown(importlib.import_module(f"tests.benchmarks.{name}").run(arguments.rounds))
-        sys.stdout.write(f"{table}\n")
-        _write(name, f"{table}\n\n{_circumstances(arguments.rounds, busy)}\n")
+        part = importlib.import_module(f"tests.benchmarks.{name}").run(arguments.rounds)
+        circumstances = _circumstances(name, arguments.rounds, busy)
+        sys.stderr.write(f"{circumstances}\n")
+        if not arguments.quick:
+            _write(name, f"{markdown(part)}\n\n{circumstances}\n")
+        rows += part
+    sys.stdout.write(f"{markdown(rows)}\n")
     return 0
 
 
-def _circumstances(rounds: int, busy: float) -> str:
-    packages = ", ".join(f"{name} {version(name)}" for name in ("apache-airflow", "psycopg", "pyarrow", "numpy"))
-    noise = f"load average {busy:.1f} when it began"
+def _circumstances(part: str, rounds: int, busy: float) -> str:
+    versions = {name: version(name) for name in ("apache-airflow", "psycopg", "pyarrow", "numpy")}
+    if part == "peers":
+        versions |= {name: version_of(name) for name in ("freqtrade", "jesse", "ccxt")}
+    packages = ", ".join(f"{name} {number}" for name, number in versions.items())
+    noise = f"load average {busy:.1f} when it began and {os.getloadavg()[0]:.1f} at its end, its own work included"
     return f"Medians of {rounds} rounds on {machine.description()}, {noise}; {packages}."
 
 

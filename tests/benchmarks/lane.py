@@ -1,6 +1,7 @@
-"""One lane as its task runs it, in a process of its own: `python -m tests.benchmarks.lane` with a JSON order on stdin.
+"""One lane as its task runs it, in a process of its own: `python -m tests.benchmarks.lane ORDER`, the order as JSON.
 
 Prints {candles, seconds, megabytes}: candles stored, wall seconds from the first request on, peak resident memory.
+With `budget` in the order its requests are paid from the shared budget of the database, as in a task.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ import json
 import sys
 import time
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import psycopg
 
+from binance_plugin.budget import WeightBudget
 from binance_plugin.hook import BinanceHook
 from include.klines.clock import ExchangeClock
 from include.klines.database import prepare
@@ -23,10 +26,12 @@ from include.klines.windows import Window
 
 def main() -> None:
     """Load the series of the order one after the other and say what it took."""
-    order = json.load(sys.stdin)
+    order = json.loads(sys.argv[1])
     window = Window(datetime.fromisoformat(order["start"]), datetime.fromisoformat(order["end"]))
     series = tuple(SeriesPlan(name, f"{name}USDT", order["timeframe"], (window,)) for name in order["symbols"])
-    hook = BinanceHook.from_url(order["url"], request_interval=0.0, burst_pause=0.0)
+    connect = partial(psycopg.connect, order["dsn"], autocommit=True)
+    shared = WeightBudget(connect, order["url"]) if order["budget"] else None
+    hook = BinanceHook.from_url(order["url"], budget=shared, request_interval=0.0, burst_pause=0.0)
     with psycopg.connect(order["dsn"]) as conn:
         prepare(conn)
         started = time.perf_counter()

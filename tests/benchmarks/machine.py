@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import secrets
 import tempfile
@@ -14,6 +15,7 @@ import psycopg
 from psycopg import sql as identifiers
 
 from include.klines.migrate import migrate
+from include.klines.settings import ROOT
 from include.local.postgres import PostgresServer
 from tests.exchange import Exchange
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 NOW = "2025-11-03T00:00:00+00:00"
 CACHE = Path(tempfile.gettempdir()) / "klines-benchmark-archive"
 """Built archive files are kept here between runs."""
+quick = False
+"""Smaller sizes where a part has them (`--quick`): to see that it runs, not to compare."""
 
 
 @contextmanager
@@ -48,11 +52,30 @@ def fresh_database(server: PostgresServer) -> str:
     return server.dsn(name)
 
 
+def drop_database(server: PostgresServer, dsn: str) -> None:
+    """Remove a database that `fresh_database` made: gigabytes that the next round does not need."""
+    name = dsn.rpartition("/")[2]
+    with psycopg.connect(server.dsn("postgres"), autocommit=True) as conn:
+        conn.execute(identifiers.SQL("DROP DATABASE {} WITH (FORCE)").format(identifiers.Identifier(name)))
+
+
 @contextmanager
 def exchange(*prebuilt: str, extended: int = 0, latency: float = 0.0) -> Iterator[Exchange]:
     """The simulated exchange in a process of its own; `prebuilt` are orders SYMBOLS:INTERVALS:START:END, dates."""
     with Exchange(now=NOW, cache=CACHE, prebuild=prebuilt, extended=extended, latency=latency, process=True) as running:
         yield running
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder on the disk (not in memory), gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="klines-benchmark-", dir="/var/tmp") as made:
+        yield Path(made)
+
+
+def paths() -> dict[str, str]:
+    """The environment in which a process of this project finds its modules."""
+    return os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"}
 
 
 def description() -> str:
