@@ -24,16 +24,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import Asset, CronDataIntervalTimetable, TriggerRule, dag, task
+from airflow.sdk import CronDataIntervalTimetable, TriggerRule, dag, task
 
 from include.klines import forms
+from include.klines.assets import MARKET_DATA
 from include.klines.health import alerts, deadlines
 from include.klines.load.operators import LoadLaneOperator
 from include.klines.quality.operators import MeasureQualityOperator
 from include.klines.retry import ExchangeRetryPolicy
-from include.klines.settings import DEFAULT_ARGS, POOL
-
-MARKET_DATA = Asset("market_data")
+from include.klines.settings import CLOSING, DEFAULT_ARGS, POOL
 
 
 @dag(
@@ -46,6 +45,7 @@ MARKET_DATA = Asset("market_data")
     on_failure_callback=alerts.run_failed,
     default_args=DEFAULT_ARGS,
     dag_display_name="Klines: daily increment",
+    description="Yesterday's candles, and what changed in the days before.",
     tags=["klines", "scheduled"],
     doc_md=__doc__,
     params=forms.daily_increment(),
@@ -53,19 +53,19 @@ MARKET_DATA = Asset("market_data")
 def klines_daily_increment() -> None:
     """Sync the universe, plan, load in lanes, measure, publish."""
 
-    @task(multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
+    @task(task_display_name="Choose series and range", multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
     def choose_scope(**context: Any) -> dict[str, Any]:
         from include.klines.upkeep.tasks import choose_increment
 
         return choose_increment(context)
 
-    @task(retry_policy=ExchangeRetryPolicy())
+    @task(task_display_name="Plan the lanes", retry_policy=ExchangeRetryPolicy())
     def make_lanes(scope: dict[str, Any], **context: Any) -> list[dict[str, Any]]:
         from include.klines.upkeep.tasks import make_increment_lanes
 
         return make_increment_lanes(scope, context)
 
-    @task(multiple_outputs=True, trigger_rule=TriggerRule.ALL_DONE, outlets=[MARKET_DATA], retries=0)
+    @task(multiple_outputs=True, **CLOSING, outlets=[MARKET_DATA])
     def publish_summary(scope: dict[str, Any], lanes: list[dict[str, Any]], **context: Any) -> dict[str, Any]:
         from include.klines.load.tasks import publish_load_summary
 
@@ -75,6 +75,7 @@ def klines_daily_increment() -> None:
     lanes = make_lanes(scope)
     loaded = LoadLaneOperator.partial(
         task_id="load_lane",
+        task_display_name="Load a lane",
         pool=POOL,
         retry_policy=ExchangeRetryPolicy(),
         map_index_template="{{ task.lane['name'] }}",

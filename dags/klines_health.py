@@ -21,11 +21,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import CronDataIntervalTimetable, TriggerRule, dag, task
+from airflow.sdk import CronDataIntervalTimetable, dag, task
 
+from include.klines.assets import DATA_QUALITY, HEALTHY_DATA
 from include.klines.health import deadlines
 from include.klines.health.checks import KINDS
-from include.klines.settings import DEFAULT_ARGS
+from include.klines.settings import CLOSING, DEFAULT_ARGS
 
 
 @dag(
@@ -37,19 +38,25 @@ from include.klines.settings import DEFAULT_ARGS
     on_success_callback=deadlines.run_done,
     default_args=DEFAULT_ARGS | {"execution_timeout": timedelta(minutes=15), "retry_delay": timedelta(seconds=30)},
     dag_display_name="Klines: health",
+    description="Are the tables what is promised? Names what is not, and the command that mends it.",
     tags=["klines", "scheduled"],
     doc_md=__doc__,
 )
 def klines_health() -> None:
     """Check each kind of promise, sum up."""
 
-    @task(multiple_outputs=True, map_index_template="{{ task.op_kwargs['kind'] }}")
+    @task(
+        task_display_name="Check a promise",
+        multiple_outputs=True,
+        map_index_template="{{ task.op_kwargs['kind'] }}",
+        inlets=[DATA_QUALITY],
+    )
     def check_health(kind: str, **context: Any) -> dict[str, Any]:
         from include.klines.health import tasks
 
         return tasks.check_health(kind, context)
 
-    @task(multiple_outputs=True, trigger_rule=TriggerRule.ALL_DONE, retries=0)
+    @task(multiple_outputs=True, **CLOSING, outlets=[HEALTHY_DATA])
     def publish_summary(**context: Any) -> dict[str, Any]:
         from include.klines.health.tasks import publish_health
 

@@ -19,16 +19,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Asset, TriggerRule, dag, task
+from airflow.sdk import TriggerRule, dag, task
 
 from include.klines import forms
+from include.klines.assets import MARKET_DATA
 from include.klines.health import alerts
 from include.klines.load.operators import LoadLaneOperator
 from include.klines.quality.operators import MeasureQualityOperator
 from include.klines.retry import ExchangeRetryPolicy
-from include.klines.settings import DEFAULT_ARGS, POOL
-
-MARKET_DATA = Asset("market_data")
+from include.klines.settings import CLOSING, DEFAULT_ARGS, POOL
 
 
 @dag(
@@ -38,6 +37,7 @@ MARKET_DATA = Asset("market_data")
     on_failure_callback=alerts.run_failed,
     default_args=DEFAULT_ARGS,
     dag_display_name="Klines: initial load",
+    description="Loads history from the archive and REST: any pairs, timeframes and days; resumes where it stopped.",
     tags=["klines", "load"],
     doc_md=__doc__,
     params=forms.initial_load(),
@@ -45,19 +45,19 @@ MARKET_DATA = Asset("market_data")
 def klines_initial_load() -> None:
     """Plan, load in lanes, measure, publish."""
 
-    @task(multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
+    @task(task_display_name="Choose series and range", multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
     def choose_scope(params: dict[str, Any] | None = None) -> dict[str, Any]:
         from include.klines.load.tasks import choose_load_scope
 
         return choose_load_scope(params or {})
 
-    @task
+    @task(task_display_name="Plan the lanes")
     def make_lanes(scope: dict[str, Any], params: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         from include.klines.load.tasks import make_lanes as lanes_of
 
         return lanes_of(scope, params or {})
 
-    @task(multiple_outputs=True, trigger_rule=TriggerRule.ALL_DONE, outlets=[MARKET_DATA], retries=0)
+    @task(multiple_outputs=True, **CLOSING, outlets=[MARKET_DATA])
     def publish_summary(scope: dict[str, Any], lanes: list[dict[str, Any]], **context: Any) -> dict[str, Any]:
         from include.klines.load.tasks import publish_load_summary
 
@@ -67,6 +67,7 @@ def klines_initial_load() -> None:
     lanes = make_lanes(scope)
     loaded = LoadLaneOperator.partial(
         task_id="load_lane",
+        task_display_name="Load a lane",
         source="{{ params.source }}",
         refresh="{{ params.refresh }}",
         pool=POOL,

@@ -21,16 +21,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import Asset, CronDataIntervalTimetable, TriggerRule, dag, task
+from airflow.sdk import CronDataIntervalTimetable, TriggerRule, dag, task
 
+from include.klines.assets import MARKET_DATA
 from include.klines.health import alerts, deadlines
 from include.klines.load.operators import LoadLaneOperator
 from include.klines.quality.operators import MeasureQualityOperator
 from include.klines.retry import ExchangeRetryPolicy
-from include.klines.settings import DEFAULT_ARGS, POOL
+from include.klines.settings import CLOSING, DEFAULT_ARGS, POOL
 from include.klines.upkeep.operators import FillGapsOperator
 
-MARKET_DATA = Asset("market_data")
 Json = dict[str, Any]
 LANE: Json = {
     "pool": POOL,
@@ -50,41 +50,44 @@ LANE: Json = {
     on_failure_callback=alerts.run_failed,
     default_args=DEFAULT_ARGS,
     dag_display_name="Klines: monthly consolidation",
+    description="The month before is complete, and the archive still says what was loaded.",
     tags=["klines", "scheduled"],
     doc_md=__doc__,
 )
 def klines_monthly_consolidation() -> None:
     """Measure, fetch what is missing, look at the archive again, judge."""
 
-    @task(multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
+    @task(task_display_name="Choose series and range", multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
     def choose_scope(**context: Any) -> Json:
         from include.klines.upkeep.tasks import choose_month
 
         return choose_month(context)
 
-    @task
+    @task(task_display_name="Plan the lanes")
     def make_lanes(scope: Json, **context: Any) -> list[Json]:
         from include.klines.upkeep.tasks import make_gap_lanes
 
         return make_gap_lanes(scope, context)
 
-    @task
+    @task(task_display_name="Plan files to read again")
     def make_file_lanes(scope: Json) -> list[Json]:
         from include.klines.upkeep.tasks import make_file_lanes as lanes_of
 
         return lanes_of(scope)
 
-    @task(multiple_outputs=True, trigger_rule=TriggerRule.ALL_DONE, outlets=[MARKET_DATA], retries=0)
+    @task(multiple_outputs=True, **CLOSING, outlets=[MARKET_DATA])
     def publish_summary(scope: Json, lanes: list[Json], again: list[Json], **context: Any) -> Json:
         from include.klines.upkeep.tasks import publish_month
 
         return publish_month(scope, lanes, again, context)
 
     scope = choose_scope()
-    found = MeasureQualityOperator(task_id="measure_gaps", scope=scope)
+    found = MeasureQualityOperator(task_id="measure_gaps", task_display_name="Find the gaps", scope=scope)
     lanes, again = make_lanes(scope), make_file_lanes(scope)
-    filled = FillGapsOperator.partial(task_id="load_lane", **LANE).expand(lane=lanes)
-    reread = LoadLaneOperator.partial(task_id="load_changed_files", source="archive", **LANE).expand(lane=again)
+    filled = FillGapsOperator.partial(task_id="load_lane", task_display_name="Load a lane", **LANE).expand(lane=lanes)
+    reread = LoadLaneOperator.partial(
+        task_id="load_changed_files", task_display_name="Read changed files again", source="archive", **LANE
+    ).expand(lane=again)
     measured = MeasureQualityOperator(task_id="measure_quality", scope=scope, trigger_rule=TriggerRule.ALL_DONE)
     found >> [lanes, again]
     [filled, reread] >> measured >> publish_summary(scope, lanes, again)

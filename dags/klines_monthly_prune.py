@@ -21,12 +21,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import CronDataIntervalTimetable, Param, TriggerRule, dag, task
+from airflow.sdk import CronDataIntervalTimetable, Param, dag, task
 
 from include.klines.health import alerts, deadlines
 from include.klines.retention.operators import PruneLaneOperator
 from include.klines.retry import ExchangeRetryPolicy
-from include.klines.settings import DEFAULT_ARGS
+from include.klines.settings import CLOSING, DEFAULT_ARGS
 
 DRY_RUN = Param(
     None,
@@ -46,6 +46,7 @@ DRY_RUN = Param(
     on_failure_callback=alerts.run_failed,
     default_args=DEFAULT_ARGS,
     dag_display_name="Klines: monthly prune",
+    description="Moves what is older than its retention into Parquet files; never pinned data.",
     tags=["klines", "scheduled"],
     doc_md=__doc__,
     params={"dry_run": DRY_RUN},
@@ -53,17 +54,17 @@ DRY_RUN = Param(
 def klines_monthly_prune() -> None:
     """Choose, save and remove, report."""
 
-    @task(multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
+    @task(task_display_name="Choose what is old", multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
     def choose_candles(**context: Any) -> dict[str, Any]:
         from include.klines.retention.tasks import choose_candles as choose
 
         return choose(context)
 
-    @task
+    @task(task_display_name="Plan the lanes")
     def make_lanes(plan: dict[str, Any]) -> list[dict[str, Any]]:
         return list(plan["lanes"])
 
-    @task(multiple_outputs=True, trigger_rule=TriggerRule.ALL_DONE, retries=0)
+    @task(multiple_outputs=True, **CLOSING)
     def publish_summary(plan: dict[str, Any], **context: Any) -> dict[str, Any]:
         from include.klines.retention.tasks import publish_prune
 
@@ -72,6 +73,7 @@ def klines_monthly_prune() -> None:
     plan = choose_candles()
     pruned = PruneLaneOperator.partial(
         task_id="prune_lane",
+        task_display_name="Save and remove",
         max_active_tis_per_dag=2,
         retry_policy=ExchangeRetryPolicy(),
         map_index_template="{{ task.lane['name'] }}",

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import TriggerRule, dag, task
+from airflow.sdk import dag, task
 
 from include.klines import forms
 from include.klines.health import alerts
 from include.klines.quality.operators import MeasureQualityOperator
 from include.klines.retry import ExchangeRetryPolicy
-from include.klines.settings import DEFAULT_ARGS
+from include.klines.settings import CLOSING, DEFAULT_ARGS
 
 
 @dag(
@@ -31,6 +31,7 @@ from include.klines.settings import DEFAULT_ARGS
     on_failure_callback=alerts.run_failed,
     default_args=DEFAULT_ARGS,
     dag_display_name="Klines: quality check",
+    description="Measures completeness, gaps and anomalies of any range; loads nothing.",
     tags=["klines", "quality"],
     doc_md=__doc__,
     params=forms.quality_check(),
@@ -38,13 +39,13 @@ from include.klines.settings import DEFAULT_ARGS
 def klines_quality_check() -> None:
     """Choose, measure, publish."""
 
-    @task(multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
+    @task(task_display_name="Choose series and range", multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
     def choose_scope(**context: Any) -> dict[str, Any]:
         from include.klines.upkeep.tasks import choose_range
 
         return choose_range(context)
 
-    @task(multiple_outputs=True, trigger_rule=TriggerRule.ALL_DONE, retries=0)
+    @task(multiple_outputs=True, **CLOSING)
     def publish_summary(scope: dict[str, Any], **context: Any) -> dict[str, Any]:
         from include.klines.upkeep.tasks import publish_quality
 

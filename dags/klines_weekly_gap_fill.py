@@ -20,16 +20,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import Asset, CronDataIntervalTimetable, TriggerRule, dag, task
+from airflow.sdk import CronDataIntervalTimetable, TriggerRule, dag, task
 
 from include.klines import forms
+from include.klines.assets import MARKET_DATA
 from include.klines.health import alerts, deadlines
 from include.klines.quality.operators import MeasureQualityOperator
 from include.klines.retry import ExchangeRetryPolicy
-from include.klines.settings import DEFAULT_ARGS, POOL
+from include.klines.settings import CLOSING, DEFAULT_ARGS, POOL
 from include.klines.upkeep.operators import FillGapsOperator
-
-MARKET_DATA = Asset("market_data")
 
 
 @dag(
@@ -42,6 +41,7 @@ MARKET_DATA = Asset("market_data")
     on_failure_callback=alerts.run_failed,
     default_args=DEFAULT_ARGS,
     dag_display_name="Klines: weekly gap fill",
+    description="Finds what is missing in 90 days or any range, and fetches exactly that.",
     tags=["klines", "scheduled"],
     doc_md=__doc__,
     params=forms.weekly_gap_fill(),
@@ -49,29 +49,30 @@ MARKET_DATA = Asset("market_data")
 def klines_weekly_gap_fill() -> None:
     """Measure, fetch what is missing, measure again, report."""
 
-    @task(multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
+    @task(task_display_name="Choose series and range", multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
     def choose_scope(**context: Any) -> dict[str, Any]:
         from include.klines.upkeep.tasks import choose_range
 
         return choose_range(context)
 
-    @task
+    @task(task_display_name="Plan the lanes")
     def make_lanes(scope: dict[str, Any], **context: Any) -> list[dict[str, Any]]:
         from include.klines.upkeep.tasks import make_gap_lanes
 
         return make_gap_lanes(scope, context)
 
-    @task(multiple_outputs=True, trigger_rule=TriggerRule.ALL_DONE, outlets=[MARKET_DATA], retries=0)
+    @task(multiple_outputs=True, **CLOSING, outlets=[MARKET_DATA])
     def publish_summary(scope: dict[str, Any], lanes: list[dict[str, Any]], **context: Any) -> dict[str, Any]:
         from include.klines.upkeep.tasks import publish_gap_fill
 
         return publish_gap_fill(scope, lanes, context)
 
     scope = choose_scope()
-    found = MeasureQualityOperator(task_id="measure_gaps", scope=scope)
+    found = MeasureQualityOperator(task_id="measure_gaps", task_display_name="Find the gaps", scope=scope)
     lanes = make_lanes(scope)
     filled = FillGapsOperator.partial(
         task_id="load_lane",
+        task_display_name="Load a lane",
         pool=POOL,
         retry_policy=ExchangeRetryPolicy(),
         map_index_template="{{ task.lane['name'] }}",

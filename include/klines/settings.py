@@ -44,6 +44,13 @@ DEFAULT_ARGS: dict[str, Any] = {
     "execution_timeout": timedelta(hours=6),
 }
 
+CLOSING: dict[str, Any] = {
+    "task_display_name": "Sum up",
+    "trigger_rule": "all_done",
+    "retries": 0,
+}
+"""Of the task that ends each Dag: it sums up whatever happened, and fails where something did."""
+
 FLOOR_MONTHS = {"1m": 12, "5m": 12, "15m": 24, "1h": 24, "4h": 60, "1d": 60}
 """Retention may not be set below these."""
 

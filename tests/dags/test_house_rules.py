@@ -108,6 +108,36 @@ def test_a_dag_can_be_found_by_tag_and_owner(dag: DAG) -> None:
 
 
 @each_dag
+def test_a_dag_and_its_tasks_read_well_in_the_ui(dag: DAG) -> None:
+    assert dag.dag_display_name.startswith("Klines: ")
+    assert dag.description
+    assert dag.description.endswith(".")
+    names = [task.task_display_name for task in dag.tasks]
+    assert len(set(names)) == len(names)
+    for task in dag.tasks:
+        assert task.task_display_name != task.task_id
+        assert task.task_display_name[0].isupper()
+        assert "_" not in task.task_display_name
+
+
+def test_the_asset_graph_goes_from_candles_over_their_quality_to_health() -> None:
+    made: dict[str, set[str]] = {}
+    used: dict[str, set[str]] = {}
+    for task in [task for dag in dags() for task in dag.tasks]:
+        for asset in task.outlets:
+            made.setdefault(asset.name, set()).add(f"{task.dag_id}.{task.task_id}")
+            assert not isinstance(task, MappedOperator), "a mapped task would emit an event for each index"
+        for asset in task.inlets:
+            used.setdefault(asset.name, set()).add(task.dag_id)
+    loading = {dag.dag_id for dag in dags() if {"load_lane"} & {task.task_id for task in dag.tasks}}
+    measuring = {dag.dag_id for dag in dags() if {"measure_quality"} & {task.task_id for task in dag.tasks}}
+    assert made["market_data"] == {f"{dag_id}.publish_summary" for dag_id in loading}
+    assert {name.partition(".")[0] for name in made["data_quality"]} == used["market_data"] == measuring
+    assert used["data_quality"] == {"klines_health"}
+    assert made["healthy_data"] == {"klines_health.publish_summary"}
+
+
+@each_dag
 def test_a_dag_is_named_after_its_file_and_bounded(dag: DAG) -> None:
     assert Path(dag.fileloc).stem == dag.dag_id
     assert dag.max_active_runs <= 2

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.sql.operators.sql import BaseSQLOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from include.klines.assets import DATA_QUALITY, MARKET_DATA
 from include.klines.settings import BINANCE_CONN_ID, MARKET_CONN_ID
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ class MeasureQualityOperator(BaseSQLOperator):
     ui_color = "#e8f6ee"
 
     def __init__(self, *, scope: dict[str, Any] | None, **kwargs: Any) -> None:
-        super().__init__(conn_id=kwargs.pop("conn_id", MARKET_CONN_ID), **kwargs)
+        described = {"task_display_name": "Measure quality", "inlets": [MARKET_DATA], "outlets": [DATA_QUALITY]}
+        super().__init__(conn_id=kwargs.pop("conn_id", MARKET_CONN_ID), **described | kwargs)
         self.scope = scope
 
     def execute(self, context: Context) -> dict[str, Any]:
