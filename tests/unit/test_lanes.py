@@ -25,6 +25,13 @@ def test_long_series_get_a_lane_each_and_short_ones_share_in_loading_order() -> 
     assert [lane.name for lane in lanes] == ["S0, S1 1d", "S0 1h", "S1 1h"]
 
 
+def test_many_long_series_share_lanes_but_never_leave_a_slot_without_one() -> None:
+    years = Window(datetime(2020, 1, 1, tzinfo=UTC), datetime(2025, 10, 1, tzinfo=UTC))
+    assert [len(lane.series) for lane in plan_lanes(series(8, "1h", window=years))] == [1] * 8
+    assert [len(lane.series) for lane in plan_lanes(series(33, "1h", window=years))] == [4] * 8 + [1]
+    assert len(plan_lanes(series(450, "1h", window=years))) == 113
+
+
 def test_450_symbols_in_6_timeframes_stay_under_the_most_lanes_and_lose_no_series() -> None:
     years = Window(datetime(2020, 1, 1, tzinfo=UTC), datetime(2025, 10, 1, tzinfo=UTC))
     wanted = series(450, "1d", "4h", "1h", "15m", "5m", "1m", window=years)
