@@ -1,7 +1,7 @@
 """Archive files as candles: the zip in memory, its one CSV, and whether the file agrees with itself.
 
 The CSV has twelve columns in the API's order and no header (one is tolerated). Bytes become columns in Arrow's reader,
-with no Python object per candle.
+with no Python object per candle. Arrow is imported when there is a file to read: most tasks of a day have none.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-from pyarrow import csv as arrow_csv
 
 from include.klines.candles import MICROSECONDS_FROM, VOLUMES, Candles, microseconds, moment
 from include.klines.errors import MalformedFile, RefusedFile, TruncatedFile
@@ -30,7 +28,6 @@ COLUMNS = (
     "open_time", "open", "high", "low", "close", "volume", "close_time",
     "quote_volume", "trades", "taker_buy_volume", "taker_buy_quote_volume", "ignore",
 )  # fmt: skip
-_TYPES = {name: pa.int64() if name in {"open_time", "trades"} else pa.float64() for name in COLUMNS}
 _READ = [name for name in COLUMNS if name not in {"close_time", "ignore"}]
 _NULLS = (("",), ("", "null", "NULL", "None"))
 """How a missing value is written. Each spelling costs time in every field, so the rare ones are a second try."""
@@ -90,6 +87,8 @@ def from_archive_csv(csv_bytes: bytes, name: str) -> Candles:
     name: of the file, for errors. Milliseconds or microseconds by magnitude, one of them for the whole file. Null and
     empty volumes become 0; prices that are missing become NaN. Raises TruncatedFile or MalformedFile.
     """
+    import pyarrow as pa
+
     try:
         table = _parse(csv_bytes)
     except pa.ArrowException as error:
@@ -118,6 +117,10 @@ def period_window(period: str) -> Window:
 
 def _parse(csv_bytes: bytes) -> Any:
     """An Arrow table of the columns that are kept, in one chunk."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    types = {name: pa.int64() if name in {"open_time", "trades"} else pa.float64() for name in COLUMNS}
     csv_bytes = csv_bytes.removeprefix(b"\xef\xbb\xbf")
     has_header = csv_bytes[:1].isalpha()
     for spellings in _NULLS:
@@ -129,7 +132,7 @@ def _parse(csv_bytes: bytes) -> Any:
                 ),
                 arrow_csv.ParseOptions(quote_char=False, double_quote=False),
                 arrow_csv.ConvertOptions(
-                    column_types=_TYPES, include_columns=_READ, null_values=spellings, check_utf8=False
+                    column_types=types, include_columns=_READ, null_values=spellings, check_utf8=False
                 ),
             )
         except pa.ArrowInvalid:

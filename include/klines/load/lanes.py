@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from include.klines.intervals import parse_timeframe
@@ -86,8 +88,8 @@ def plan_lanes(series: Iterable[SeriesPlan], most: int = MAX_LANES) -> list[Lane
     """Lanes in the order given, each of one timeframe: a long series has one for itself, short ones share.
 
     A lane holds about CANDLES_A_LANE candles, up to FULLER_LANES times that where there are enough for lanes side by
-    side, and SERIES_A_LANE series at most; more of both where there would be over `most` lanes. The order is the
-    loading order: longest candles first, top symbols first. Series without a window have none.
+    side, and SERIES_A_LANE series at most, the same number in each; more of both where there would be over `most`
+    lanes. The order is the loading order: longest candles first, top symbols first. Series without a window have none.
     """
     wanted = [plan for plan in series if plan.windows]
     share = sum(plan.candles for plan in wanted) // LANES_SIDE_BY_SIDE
@@ -99,17 +101,18 @@ def plan_lanes(series: Iterable[SeriesPlan], most: int = MAX_LANES) -> list[Lane
 
 
 def _batches(wanted: Iterable[SeriesPlan], most_candles: int, most_series: int) -> Iterator[tuple[SeriesPlan, ...]]:
-    batch: list[SeriesPlan] = []
-    candles = 0
-    for plan in wanted:
-        more = plan.candles
-        full = candles + more > most_candles or len(batch) == most_series
-        if batch and (full or batch[0].timeframe != plan.timeframe):
-            yield tuple(batch)
-            batch, candles = [], 0
-        batch.append(plan)
-        candles += more
-    if batch:
+    for _, group in groupby(wanted, key=lambda plan: plan.timeframe):
+        plans = list(group)
+        even = ceil(len(plans) / ceil(len(plans) / most_series))
+        batch: list[SeriesPlan] = []
+        candles = 0
+        for plan in plans:
+            more = plan.candles
+            if batch and (candles + more > most_candles or len(batch) == even):
+                yield tuple(batch)
+                batch, candles = [], 0
+            batch.append(plan)
+            candles += more
         yield tuple(batch)
 
 
