@@ -49,14 +49,13 @@ def klines_health() -> None:
         task_display_name="Check a promise",
         multiple_outputs=True,
         map_index_template="{{ task.op_kwargs['kind'] }}",
-        inlets=[DATA_QUALITY],
     )
     def check_health(kind: str, **context: Any) -> dict[str, Any]:
         from include.klines.health import tasks
 
         return tasks.check_health(kind, context)
 
-    @task(multiple_outputs=True, **CLOSING, outlets=[HEALTHY_DATA])
+    @task(multiple_outputs=True, **CLOSING, inlets=[DATA_QUALITY], outlets=[HEALTHY_DATA])
     def publish_summary(**context: Any) -> dict[str, Any]:
         from include.klines.health.tasks import publish_health
 
