@@ -104,6 +104,7 @@ function asOf(answer) {
 }
 
 function tick() {
+  stamp.parentElement.hidden = shown !== null && !shown.asOf && route().view === "trigger";
   stamp.hidden = !shown?.asOf;
   if (!shown?.asOf) return;
   const measured = shown.measuredAt
