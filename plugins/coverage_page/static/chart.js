@@ -83,7 +83,7 @@ export function priceChart({ candles, gaps, outages, revisions, listings, zoomed
         volume: { range: (_, low, high) => [0, (high || 1) * 4.5] },
       },
       axes: [
-        axis({ space: 70, values: TIMES }),
+        axis({ space: 70, size: 40, values: TIMES }),
         axis({ size: 64, values: (_, ticks) => ticks.map((tick) => (tick < 0 ? "" : price(tick))) }),
       ],
       series: [

@@ -9,7 +9,7 @@ import { legend, swatch } from "./legend.js";
 import { go, href, remember } from "./router.js";
 import { toTrigger } from "./trigger.js";
 
-const ORDERS = { importance: "importance", symbol: "name", worst: "worst first" };
+const ORDERS = { tier: "core tier first", symbol: "by name", worst: "worst first" };
 const CAUSES = ["open", "not_published", "outage", "suspension", "pruned"];
 
 export async function make({ search }, { signal, asOf, basics }) {
@@ -120,7 +120,7 @@ function read(search) {
     q: (search.get("q") ?? "").trim().toUpperCase(),
     tier: search.get("tier") ?? "",
     problems: search.get("problems") === "1",
-    order: search.get("order") ?? "importance",
+    order: search.get("order") ?? "tier",
   };
 }
 
@@ -196,9 +196,9 @@ function bar(timeframes, answer, search, changed) {
     select(
       "Order",
       Object.keys(ORDERS),
-      (order) => `by ${ORDERS[order]}`.replace("by worst", "worst"),
-      search.get("order") ?? "importance",
-      (value) => set("order", value === "importance" ? "" : value),
+      (order) => ORDERS[order],
+      search.get("order") ?? "tier",
+      (value) => set("order", value === "tier" ? "" : value),
     ),
   );
 }

@@ -35,7 +35,7 @@ export async function make({ parts, search }, { signal, asOf }) {
     "section",
     { class: "series" },
     heading(found),
-    facts(found),
+    facts(found, range),
     h("section", { class: "card" }, ranges(found, candles, range), chart.element, chart.values, chartKey()),
     gaps(found, range),
     h("div", { class: "pair" }, reading(found), filling(found)),
@@ -62,10 +62,10 @@ function heading(found) {
   );
 }
 
-function facts(found) {
+function facts(found, range) {
   const missing = Math.max(0, (found.expected ?? 0) - (found.candles ?? 0));
   const inGaps = found.gaps.filter((gap) => !gap.resolved_at).reduce((sum, gap) => sum + gap.missing, 0);
-  const newer = Math.max(0, missing - inGaps);
+  const newer = range.start || range.end ? 0 : Math.max(0, missing - inGaps);
   const fact = (name, value, detail) =>
     h(
       "div",
