@@ -125,6 +125,20 @@ def test_a_pair_delisted_in_the_middle_is_loaded_up_to_its_end_and_not_asked_for
     assert rows(upkeep.conn, "SELECT count(*) FROM data_gap WHERE symbol = 'ETH' AND resolved_at IS NULL") == [(0,)]
 
 
+def test_what_was_listed_and_delisted_stands_in_the_note(upkeep: Upkeep) -> None:
+    exchange = upkeep.exchange
+    exchange.change_pair("NEWCOINUSDT", listed="2026-01-14T08:00:00Z")
+    exchange.change_pair("ETHUSDT", delisted="2026-01-11T07:00:00Z")
+    notes = {}
+    for day in (10, 12, 14):
+        exchange.set_clock(f"2026-01-{day + 1}T02:01:00Z")
+        run = scheduled(f"2026-01-{day} 02:00", f"2026-01-{day + 1} 02:00")
+        notes[day] = upkeep.increment(run, **TWO)[0].notes
+    assert "delisted: ETH" not in notes[12], "it has stood still for less than three days"
+    assert {"listed: NEWCOIN", "delisted: ETH"} <= set(notes[14])
+    assert not any("NEWCOIN" in line for line in notes[10])
+
+
 def test_without_symbols_it_goes_on_with_the_core_and_with_what_is_stored(upkeep: Upkeep) -> None:
     upkeep.exchange.set_clock("2026-01-12T02:03:00Z")
     upkeep.load(symbols=["JUP"], timeframes=["1d"], start="2026-01-01", end="2026-01-10")
