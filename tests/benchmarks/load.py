@@ -49,20 +49,21 @@ def run(rounds: int) -> list[Row]:
             for _ in range(rounds):
                 dsn = machine.fresh_database(server)
                 done.append(load(server, lanes, dsn, exchange.url, START, END))
-                limits.append(done[-1].candles / limit.seconds(dsn, lanes))
+                limits.append(limit.copy(dsn, lanes))
                 machine.drop_database(server, dsn)
             rows.append(rate(f"archive, 1m, {title}, {done[0].candles:,} candles into PostgreSQL", done, limits))
     return rows
 
 
-def rate(work: str, done: Sequence[Loaded], limits: Sequence[float]) -> Row:
+def rate(work: str, done: Sequence[Loaded], limits: Sequence[Loaded]) -> Row:
     """The row of a load beside the bare COPY of its rows."""
     return Row(
         work=work,
         ours=[each.candles / each.seconds for each in done],
         unit="candles/s",
         goal="at least 0.6 of the COPY",
-        beside=list(limits),
+        beside=[each.candles / each.seconds for each in limits],
+        beside_cpu=[each.cpu for each in limits],
         beside_is="bare binary COPY of the same rows into the same keyed tables",
         memory=max(each.peak for each in done),
         cpu=[each.cpu for each in done],
@@ -99,8 +100,8 @@ class BareCopy:
         self._period = {"timeframe": "1m", "window_start": start, "window_end": end}
         self._rows: dict[str, list[bytes]] = {}
 
-    def seconds(self, loaded: str, lanes: Sequence[Sequence[str]]) -> float:
-        """Wall seconds; the rows are those of `loaded`, read once and kept."""
+    def copy(self, loaded: str, lanes: Sequence[Sequence[str]]) -> Loaded:
+        """Copy the rows of `loaded`, which are read once and kept, as many streams as there are lanes."""
         with psycopg.connect(loaded) as conn:
             for symbol in (symbol for lane in lanes for symbol in lane if symbol not in self._rows):
                 self._rows[symbol] = _binary(conn, symbol)
@@ -108,20 +109,23 @@ class BareCopy:
         with psycopg.connect(target, autocommit=True) as conn:
             conn.execute(sql.load("load/ensure_partitions").encode(), self._period)
 
-        def copy(symbols: Sequence[str]) -> None:
-            statement = sql.load("load/copy_market_data").encode()
+        def copy(symbols: Sequence[str]) -> int:
+            copied, statement = 0, sql.load("load/copy_market_data").encode()
             with psycopg.connect(target, autocommit=True) as conn:
                 for symbol in symbols:
-                    with conn.cursor().copy(statement) as copying:
+                    cursor = conn.cursor()
+                    with cursor.copy(statement) as copying:
                         for block in self._rows[symbol]:
                             copying.write(block)
+                    copied += cursor.rowcount
+            return copied
 
-        started = time.perf_counter()
-        with ThreadPoolExecutor(len(lanes)) as pool:
-            list(pool.map(copy, lanes))
-        seconds = time.perf_counter() - started
+        started, own = time.perf_counter(), time.process_time()
+        with cpu_of(self._server.pid() or 0) as served, ThreadPoolExecutor(len(lanes)) as pool:
+            candles = sum(pool.map(copy, lanes))
+        seconds, own = time.perf_counter() - started, time.process_time() - own
         machine.drop_database(self._server, target)
-        return seconds
+        return Loaded(candles, seconds, own + served[0], 0.0)
 
 
 def _binary(conn: psycopg.Connection, symbol: str) -> list[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ class Spent:
 def spend(
     commands: Sequence[Sequence[str | Path]], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> Spent:
-    """Run commands side by side to their ends; CommandFailed where one fails. Their own children are counted too."""
+    """Run commands side by side to their ends; CommandFailed where one fails. The CPU of their children counts too."""
     with tempfile.TemporaryDirectory() as folder:
         logs = [Path(folder) / str(number) for number in range(len(commands))]
         started = time.perf_counter()
@@ -42,8 +43,14 @@ def spend(
         for command, log in zip(commands, logs, strict=True):
             with log.open("wb") as sink:
                 children.append(subprocess.Popen(command, stdout=sink, stderr=sink, cwd=cwd, env=env and dict(env)))
+        peaks = dict.fromkeys([child.pid for child in children], 0.0)
+        ended = threading.Event()
+        watch = threading.Thread(target=_watch_memory, args=(peaks, ended), daemon=True)
+        watch.start()
         usages = [os.wait4(child.pid, 0)[1:] for child in children]
         wall = time.perf_counter() - started
+        ended.set()
+        watch.join()
         said = [log.read_text(encoding="utf-8", errors="replace") for log in logs]
     for child, (status, _) in zip(children, usages, strict=True):
         child.returncode = os.waitstatus_to_exitcode(status)
@@ -51,7 +58,19 @@ def spend(
         if child.returncode:
             raise CommandFailed(f"{' '.join(map(str, child.args))} failed:\n{text[-3000:]}")
     cpu = sum(usage.ru_utime + usage.ru_stime for _, usage in usages)
-    return Spent(wall, cpu, max(usage.ru_maxrss for _, usage in usages) / 1024, "\n".join(said))
+    return Spent(wall, cpu, max(peaks.values()), "\n".join(said))
+
+
+def _watch_memory(peaks: dict[int, float], ended: threading.Event) -> None:
+    """Keep each process's high-water mark, MB. Its ru_maxrss would count the process that started it."""
+    while not ended.wait(0.1):
+        for pid in peaks:
+            try:
+                status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it has ended
+            marks = [int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")]
+            peaks[pid] = max(peaks[pid], *marks, 0.0)
 
 
 @contextmanager

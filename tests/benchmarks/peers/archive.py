@@ -67,12 +67,13 @@ class Bench:
         """The load beside the bare COPY, and beside freqtrade's download of the same candles."""
         symbols = [symbol for lane in lanes for symbol in lane]
         done: list[Loaded] = []
-        limits, theirs = [], []
+        limits: list[Loaded] = []
+        theirs: list[Spent] = []
         for _ in range(rounds):
             dsn = machine.fresh_database(self._server)
             span = (self._start.isoformat(), END.isoformat())
             done.append(load(self._server, lanes, dsn, self._exchange.url, *span))
-            limits.append(done[-1].candles / self._limit.seconds(dsn, lanes))
+            limits.append(self._limit.copy(dsn, lanes))
             machine.drop_database(self._server, dsn)
             theirs += self._download(symbols, END, fresh=True)
         work = f"archive, 1m, {what}, {done[0].candles:,} candles, verified, into PostgreSQL"

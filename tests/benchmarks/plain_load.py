@@ -1,0 +1,55 @@
+"""klines_initial_load without Airflow: `python -m tests.benchmarks.plain_load ORDER`, the order as JSON.
+
+Scope and lanes are planned here, the lanes run in `processes` of their own, as many at once, and the whole is measured.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from typing import Any
+
+import psycopg
+
+from binance_plugin.hook import BinanceHook
+from include.klines.clock import ExchangeClock
+from include.klines.database import prepare
+from include.klines.load.lanes import Lane, plan_lanes
+from include.klines.load.loading import LaneLoader
+from include.klines.load.planning import incomplete, load_scope, plan_series
+from include.klines.params import validate_load_request
+from include.klines.quality import measuring
+from include.klines.universe.selection import fetch_listings
+
+
+def main() -> None:
+    """Plan, load, measure; RuntimeError where nothing was to be loaded."""
+    order = json.loads(sys.argv[1])
+    hook = BinanceHook.from_url(order["url"])
+    clock = ExchangeClock.read(hook)
+    with psycopg.connect(order["dsn"]) as conn:
+        prepare(conn)
+        request = validate_load_request(order["params"], clock=clock.now())
+        scope = load_scope(hook, conn, request)
+        lanes = plan_lanes(incomplete(conn, plan_series(fetch_listings(conn), scope), clock.now()))
+        with ProcessPoolExecutor(order["processes"], mp_context=get_context("spawn")) as pool:
+            stored = sum(pool.map(partial(_load, order), [lane.to_json() for lane in lanes]))
+        measuring.measure(
+            conn, symbols=None, timeframes=None, series=scope.series, window=scope.measured, clock=clock.now()
+        )
+    if not stored:
+        raise RuntimeError("there was nothing to load.")
+
+
+def _load(order: dict[str, Any], lane: dict[str, Any]) -> int:
+    hook = BinanceHook.from_url(order["url"])
+    with psycopg.connect(order["dsn"]) as conn:
+        loader = LaneLoader(prepare(conn), hook, ExchangeClock.read(hook), "klines_initial_load", "benchmark")
+        return loader.load(Lane.from_json(lane)).counts.inserted
+
+
+if __name__ == "__main__":
+    main()
