@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from include.klines.health.checks import REPEAT_AFTER
-from tests.year.calendar import ALARMS, FAILURES
+from tests.year.calendar import ALARMS, FAILURES, SYMBOLS, TIMEFRAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.year.calendar import Alarm, Period
     from tests.year.world import Received
 
-SERIES = re.compile(r"\b([A-Z][A-Z0-9]+ (?:1d|4h|1h))\b")
+SERIES = re.compile(rf"\b((?:{'|'.join(SYMBOLS)}) (?:{'|'.join(TIMEFRAMES)}))\b")
 TITLES = {
     "completeness is below": "completeness",
     "the last sync is over": "last_sync",
@@ -41,8 +41,9 @@ class Told:
     cleared: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        said = [f"{self.what}: {', '.join(filter(None, self.broken))}".rstrip(": ")] if self.broken else []
-        said += [f"cleared: {self.what} {', '.join(filter(None, self.cleared))}".rstrip()] if self.cleared else []
+        broken, cleared = (", ".join(name or "all" for name in names) for names in (self.broken, self.cleared))
+        said = [f"{self.what}: {broken}".removesuffix(": all")] if self.broken else []
+        said += [f"cleared: {self.what} {cleared}".removesuffix(" all")] if self.cleared else []
         return f"{self.at:%Y-%m-%d %H}:00  {'; '.join(said)}"
 
 

@@ -55,9 +55,9 @@ def play(stage: Stage) -> int:
     for fact in MARKET:
         fact.make(stage.exchange)
     with psycopg.connect(stage.market) as conn, psycopg.connect(stage.undisturbed) as other:
-        world = World(stage.exchange, prepare(conn), stage.chat)
+        world = World(stage.exchange, prepare(conn), stage.chat, stage.period.begin)
         world.nobody_waits()
-        world.begin_at(stage.period.begin)
+        world.move_to(stage.period.begin)
         with Progress(
             TextColumn("[bold]{task.description}"), BarColumn(), TextColumn("{task.fields[last]}"), TimeElapsedColumn(),
             console=console,
@@ -134,7 +134,7 @@ def _summary(stage: Stage, timeline: Timeline, conn: psycopg.Connection, told: i
 def main(days: str) -> int:
     """Open the exchange and the chat, and play."""
     begin = FORMS[int(days)].begin
-    with Exchange(now=begin, ticking=True, weight_clock="virtual", process=True) as exchange, open_chat() as chat:
+    with Exchange(now=begin, weight_clock="virtual", process=True) as exchange, open_chat() as chat:
         quick = {"request_interval": 0, "burst_pause": 0}
         binance = {"conn_type": "http", "host": exchange.url, "extra": quick}
         os.environ["AIRFLOW_CONN_BINANCE_DEFAULT"] = json.dumps(binance)

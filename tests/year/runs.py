@@ -95,13 +95,13 @@ class Dags:
         """Make a run: a scheduled one with the interval of `info`, else one by hand at `clock`."""
         parsed = self._parsed[dag_id]
         kind = DagRunType.SCHEDULED if info else DagRunType.MANUAL
-        logical = info.logical_date if info else clock
+        logical, due = (info.logical_date, info.run_after) if info else (clock, clock)
         by_hand = parsed.scheduler.timetable.infer_manual_data_interval(run_after=coerce_datetime(clock))
         model = parsed.scheduler.create_dagrun(
-            run_id=DagRun.generate_run_id(run_type=kind, logical_date=logical, run_after=clock),
+            run_id=DagRun.generate_run_id(run_type=kind, logical_date=logical, run_after=due),
             logical_date=logical,
             data_interval=info.data_interval if info else by_hand,
-            run_after=info.run_after if info else clock,
+            run_after=due,
             conf=conf or None,
             run_type=kind,
             triggered_by=DagRunTriggeredByType.TEST,
@@ -111,7 +111,7 @@ class Dags:
         )
         model.queued_at = clock
         self.session.commit()
-        return Run(dag_id, model.id, info.run_after if info else clock)
+        return Run(dag_id, model.id, due)
 
     def allowance(self, dag_id: str) -> timedelta | None:
         """How long after it was queued a run has to be done, where its Dag promises that."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from binance_plugin.hook import BinanceHook
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import psycopg
 
     from tests.exchange import Exchange
@@ -26,30 +28,21 @@ class Received:
 
 @dataclass
 class World:
-    """The simulated world; `now` runs on with the machine's clock between two moves."""
+    """The simulated world. Its clock stands still until somebody moves it, so that every year is the same."""
 
     exchange: Exchange
     market: psycopg.Connection
     chat: type[Chat]
+    now: datetime
     received: list[Received] = field(default_factory=list)
     deleted: int = 0
-    _ahead: timedelta = timedelta()
-
-    @property
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self._ahead
 
     def move_to(self, moment: datetime) -> None:
-        """Set every clock forward to `moment`; it stays where it is later than that."""
+        """Set every clock, the exchange's and the database's, forward to `moment`."""
         self.collect()
-        if moment > self.now:
-            self.begin_at(moment)
-
-    def begin_at(self, moment: datetime) -> None:
-        """Set every clock: the exchange's and the database's."""
-        self._ahead = moment - datetime.now(UTC)
-        self.exchange.set_clock(moment, ticking=True)
-        self.market.execute("UPDATE simulated.clock SET ahead = %s - pg_catalog.clock_timestamp()", (moment,))
+        self.now = max(self.now, moment)
+        self.exchange.set_clock(self.now)
+        self.market.execute("UPDATE simulated.clock SET moment = %s", (self.now,))
 
     def sleep(self, seconds: float) -> None:
         """Wait in the simulated world."""

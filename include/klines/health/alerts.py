@@ -11,10 +11,13 @@ from __future__ import annotations
 import html
 import logging
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from include.klines.errors import AlertError, ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +61,7 @@ def run_failed(context: Any) -> None:
     run_id = run.run_id if run is not None else context["run_id"]
     lines = [f"The run {run_id} of {dag_id} failed ({context.get('reason') or 'a task failed after its retries'})."]
     if instance is not None:
-        lines.append(f"First task to look at: {instance.task_id}. Log: {instance.log_url}")
+        lines.append(f"Its last red task, which names the others: {instance.task_id}. Log: {instance.log_url}")
     lines.append(f"Run: {run_link(dag_id, run_id)}")
     lines.append("Clear the red tasks to go on where they stopped; docs/operations.md has each error.")
     send(Alert(f"klines: a run of {dag_id} failed", "\n".join(lines)))
@@ -84,6 +87,11 @@ def _connection(conn_id: str) -> Any:
 
 
 def _by_email(alert: Alert) -> bool:
+    return mail(alert)
+
+
+def mail(alert: Alert, files: Sequence[str] = ()) -> bool:
+    """Send by mail only, with files attached; False where smtp_default is not set up."""
     connection = _connection(SMTP_CONN_ID)
     if connection is None:
         return False
@@ -93,7 +101,11 @@ def _by_email(alert: Alert) -> bool:
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
     SmtpNotifier(
-        to=to, subject=alert.subject, html_content=f"<pre>{html.escape(alert.text)}</pre>", smtp_conn_id=SMTP_CONN_ID
+        to=to,
+        subject=alert.subject,
+        html_content=f"<pre>{html.escape(alert.text)}</pre>",
+        files=list(files),
+        smtp_conn_id=SMTP_CONN_ID,
     ).notify({})
     return True
 
