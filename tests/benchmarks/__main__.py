@@ -17,7 +17,7 @@ from tests.benchmarks.table import markdown
 if TYPE_CHECKING:
     from tests.benchmarks.table import Row
 
-BENCHMARKS = ("load", "peers", "read", "quality", "prune", "scale", "order", "dag", "upkeep")
+BENCHMARKS = ("load", "peers", "read", "quality", "prune", "scale", "order", "dag", "wide", "upkeep")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 TITLE = """# Benchmarks
 
