@@ -256,8 +256,8 @@ ALARMS = (
     late(DAILY, "2026-07-07 04:00", "2026-07-08 02:00"),
     late(DAILY, "2026-07-21 04:00", "2026-07-22 02:00"),
     late(DAILY, "2026-08-04 04:00", "2026-08-05 02:00"),
-    # The archive has LINK's day already, but not its 4h candles, and not the first hours of the new day. Too many of its
-    # windows failed, and too many requests were sent again, which is said of no single series.
+    # The archive has LINK's day already, but not its 4h candles, and not the first hours of the new day. Too many of
+    # its windows failed, and too many requests were sent again, which is said of no single series.
     alarm("errors", "2026-08-04 06:00", "2026-08-05 06:00", series("LINK", ("4h", "1h")) | {""}),
     alarm("completeness", "2026-08-04 06:00", "2026-08-05 06:00", series("LINK", ("4h", "1h"))),
     late(MONTHLY, "2026-09-01 17:00", "2026-09-02 10:00"),
