@@ -3,7 +3,8 @@
 Measures every stored series in the month before, fetches what is missing, and fails, naming each series, where less
 than 99 % of the candles that any load can bring are there. Then it looks at the archive again: files loaded in the last
 100 days that were replaced since are read again, and so are months whose monthly file came after REST had brought the
-candles. Every difference is a revision in `market_data_revision`; the run's note says how many candles agree.
+candles. Every difference is a revision in `market_data_revision`; the run's note says how many candles agree. In January
+the partitions of the year that has ended are put into the order of their symbols: a read takes a third of the pages.
 
 **When**: the 1st, 05:00 UTC, for the month that has just ended. Created paused. Its monthly files are not there yet on
 that day: next month's run compares them.
@@ -13,7 +14,8 @@ A run made by hand is about the month before its logical date.
 
 **What to do when it fails**: the last line of `publish_summary` names each series that is short, with the causes. Run
 `klines_weekly_gap_fill` with the month's first and last day; what stays open then is in its note. When the candles are
-there or explained, clear `measure_quality` and what follows it. Red lanes are cleared like any other.
+there or explained, clear `measure_quality` and what follows it. Red lanes are cleared like any other;
+`make_symbol_order` is red where long reads kept a partition for two minutes, and may be cleared any day.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from include.klines.load.operators import LoadLaneOperator
 from include.klines.quality.operators import MeasureQualityOperator
 from include.klines.retry import ExchangeRetryPolicy
 from include.klines.settings import CLOSING, DEFAULT_ARGS, POOL
-from include.klines.upkeep.operators import FillGapsOperator
+from include.klines.upkeep.operators import FillGapsOperator, OrderPartitionsOperator
 
 Json = dict[str, Any]
 LANE: Json = {
@@ -90,7 +92,8 @@ def klines_monthly_consolidation() -> None:
     ).expand(lane=again)
     measured = MeasureQualityOperator(task_id="measure_quality", scope=scope, trigger_rule=TriggerRule.ALL_DONE)
     found >> [lanes, again]
-    [filled, reread] >> measured >> publish_summary(scope, lanes, again)
+    ordered = OrderPartitionsOperator(task_id="make_symbol_order", task_display_name="Put closed years in order")
+    [filled, reread] >> measured >> [publish_summary(scope, lanes, again), ordered]
 
 
 klines_monthly_consolidation()

@@ -64,6 +64,8 @@ def of(
         full_cpu += spent
         candles = report.actual
     end = market.span.end
+    with psycopg.connect(market.dsn, autocommit=True) as conn:
+        conn.execute("VACUUM (ANALYZE)")  # as autovacuum does within minutes, long before the next day
     for _ in range(rounds):
         market.add(Window(end, end + DAY))
         end += DAY
