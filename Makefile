@@ -20,7 +20,7 @@ export PYTHONUTF8 := 1
 unexport $(WORDS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop status test check year bench docs lock install
+.PHONY: help run stop status report test check year bench docs lock install
 
 help: ## what there is (the default)
 	@echo "make run      load Binance history into PostgreSQL through Airflow, and show it (Airflow stays up)"
@@ -29,7 +29,8 @@ help: ## what there is (the default)
 	@echo "              EXCHANGE=auto|binance|simulated|http://host:port"
 	@echo "              into your own server: MARKET_DB_URL='postgresql://…' make run"
 	@echo "make stop     stop all of it"
-	@echo "make status   what runs, where, the last load, and what is stored"
+	@echo "make status   what runs, where, the last load, and how complete the data are"
+	@echo "make report   the same as one HTML file, with every month of every series"
 	@echo "make test     all tests (TESTS=tests/unit for some)"
 	@echo "make check    lint, format, types, SQL style"
 	@echo "make year     a year of the scheduled Dags in minutes, with faults (DAYS=30: a month)"
@@ -45,6 +46,9 @@ stop: ## stop everything that `make run` started
 
 status: ## what runs
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m include.local status; else echo "Nothing runs: there is no $(VENV)."; fi
+
+report: install ## how complete the data are, as one HTML file in .run/reports
+	@$(BIN)/python -m include.local report
 
 test: install ## all tests
 	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(TESTS)

@@ -2,7 +2,8 @@
 
 Measures the stored series in the last 90 whole days (or from `start` to `end`), asks for each gap that has no
 explanation, down the ladder, and measures again. The run's note says what was found, filled, explained and is still
-open. Rows deleted by hand come back as they were.
+open. Rows deleted by hand come back as they were. The last task writes the week's report, one HTML file, to
+`KLINES_REPORTS` (`.run/reports`), and attaches it to a mail where mail is set up.
 
 **When**: Sunday 03:00 UTC, an hour after the daily increment. Created paused. By hand for any range: give `start` and
 `end`, and `symbols` for some.
@@ -67,6 +68,12 @@ def klines_weekly_gap_fill() -> None:
 
         return publish_gap_fill(scope, lanes, context)
 
+    @task(task_display_name="Write the report", multiple_outputs=True, trigger_rule=TriggerRule.ALL_DONE)
+    def write_report(**context: Any) -> dict[str, Any]:
+        from include.klines.coverage.tasks import publish_report
+
+        return publish_report(context)
+
     scope = choose_scope()
     found = MeasureQualityOperator(task_id="measure_gaps", task_display_name="Find the gaps", scope=scope)
     lanes = make_lanes(scope)
@@ -80,7 +87,7 @@ def klines_weekly_gap_fill() -> None:
     ).expand(lane=lanes)
     measured = MeasureQualityOperator(task_id="measure_quality", scope=scope, trigger_rule=TriggerRule.ALL_DONE)
     found >> lanes
-    filled >> measured >> publish_summary(scope, lanes)
+    filled >> measured >> [publish_summary(scope, lanes), write_report()]
 
 
 klines_weekly_gap_fill()

@@ -22,6 +22,9 @@ CONFIG_DIR = Path(os.environ.get("KLINES_CONFIG_DIR", ROOT / "include" / "config
 COLD_STORAGE = os.environ.get("KLINES_COLD_STORAGE", (ROOT / ".run" / "cold").as_uri())
 """Where the prune puts candles before it removes them: file:///folder, or an object store, s3://connection@bucket/folder."""
 
+REPORTS = os.environ.get("KLINES_REPORTS", (ROOT / ".run" / "reports").as_uri())
+"""Where the weekly report goes: file:///folder, or an object store, s3://connection@bucket/folder."""
+
 BINANCE_CONN_ID = "binance_default"
 MARKET_CONN_ID = "market_db"
 READ_CONN_ID = "market_db_read"

@@ -1,4 +1,4 @@
-"""`python -m include.local run|stop|status [NAME=value …]`, behind `make run`, `make stop` and `make status`."""
+"""`python -m include.local run|stop|status|report [NAME=value …]`, behind `make run`, `stop`, `status` and `report`."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from include.local.state import State
 if TYPE_CHECKING:
     from types import FrameType
 
-USAGE = "usage: python -m include.local run|stop|status [NAME=value …]"
+USAGE = "usage: python -m include.local run|stop|status|report [NAME=value …]"
+OTHERS = {"stop": commands.stop, "status": commands.status, "report": commands.write_report}
 
 
 def main(arguments: list[str]) -> int:
     """Exit code 0: done; 1: it or the load failed; 2: the request is wrong; 3: another one is running; 130: Ctrl-C."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-    if not arguments or arguments[0] not in ("run", "stop", "status"):
+    if not arguments or arguments[0] not in ("run", *OTHERS):
         console.print(escape(USAGE))
         return 2
     command, *words = arguments
@@ -34,7 +35,7 @@ def main(arguments: list[str]) -> int:
     try:
         if command == "run":
             return commands.run(state, parse(words, dict(os.environ)), console)
-        return commands.stop(state, console) if command == "stop" else commands.status(state, console)
+        return OTHERS[command](state, console)
     except AlreadyRunning as error:
         console.print(escape(str(error)), soft_wrap=True)
         return 3

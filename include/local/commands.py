@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from rich.markup import escape
 
-from include.klines import sql
+from include.klines.coverage.report import page, terminal, weekly
+from include.klines.coverage.report.gathering import gather
 from include.klines.errors import KlinesError
 from include.klines.quality import measuring
 from include.klines.windows import Window
@@ -91,8 +93,25 @@ def status(state: State, console: Console) -> int:
         _show_last_run(api, console)
         _show_addresses(state, api, console, None)
         with psycopg.connect(record["market"], autocommit=True) as conn:
-            report.show_coverage(console, _stored(conn), "Stored")
+            terminal.show(console, gather(conn, datetime.now(UTC)))
     return 0 if up else 1
+
+
+def write_report(state: State, console: Console) -> int:
+    """The report as one HTML file in the state's folder. Returns 1 where the market database is not up."""
+    record = state.read(RECORD)
+    address = os.environ.get("MARKET_DB_URL") or record.get("market")
+    if not address:
+        console.print("There is no market database yet: `make run` makes it, or name yours in MARKET_DB_URL.")
+        return 1
+    with explained(state), psycopg.connect(address, autocommit=True, connect_timeout=10) as conn:
+        found = gather(conn, datetime.now(UTC))
+    path = state.folder / "reports" / weekly.name(found.clock)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page.render(found), encoding="utf-8")
+    terminal.show(console, found)
+    console.print(f"\nreport: {path}", soft_wrap=True)
+    return 0
 
 
 @contextmanager
@@ -164,12 +183,6 @@ def _show_addresses(state: State, api: AirflowApi, console: Console, new_passwor
         console.print(f"{escape(new_password)}  (kept in {state.password_file})", soft_wrap=True)
     else:
         console.print(f"in {state.password_file}", soft_wrap=True)
-
-
-def _stored(conn: psycopg.Connection) -> list[measuring.SeriesCoverage]:
-    """The coverage of all series, from the first stored candle to the last."""
-    start, end = conn.execute(sql.load("local/stored_span").encode()).fetchone() or (None, None)
-    return measuring.coverage(conn, None, None, Window(start, end)) if start and end else []
 
 
 def _banner(console: Console) -> None:

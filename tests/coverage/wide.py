@@ -12,11 +12,10 @@ CLOCK = "2025-12-31T12:00:00Z"
 
 
 def fill(conn: psycopg.Connection) -> None:
-    """Listings, months, rolling ranges, fifteen outages for each series, open gaps, anomalies and a year of the log."""
+    """Listings, months, rolling ranges, gaps, anomalies and a year of the log; no statistics, as after a first load."""
     binds = {"symbols": SYMBOLS, "timeframes": list(TIMEFRAMES)}
     for statement in STATEMENTS:
         conn.execute(statement.encode(), binds if "%(" in statement else None)
-    conn.execute(b"ANALYZE")
 
 
 STATEMENTS = (

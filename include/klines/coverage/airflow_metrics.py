@@ -34,10 +34,10 @@ def emit(found: Iterable[Figure]) -> int:
     """A gauge for each figure; returns how many."""
     from airflow.sdk.observability import stats
 
-    count = 0
-    for count, figure in enumerate(found, start=1):
+    given = list(found)
+    for figure in given:
         stats.gauge(gauge_name(figure), figure.value)
-    return count
+    return len(given)
 
 
 def gauge_name(figure: Figure) -> str:

@@ -29,7 +29,9 @@ SESSION = {
     "idle_in_transaction_session_timeout": "15s",
     "timezone": "UTC",
     "jit": "off",
+    "enable_nestloop": "off",
 }
+"""The last one: right after a first big load there are no statistics, and a plan of nested loops takes minutes."""
 
 
 @contextmanager

@@ -1,0 +1,15 @@
+"""The body of the task that ends the weekly gap fill: Airflow in, JSON out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from include.klines.coverage.report import weekly
+from include.klines.database import market_connection
+from include.klines.health.tasks import clock_of
+
+
+def publish_report(context: Any) -> dict[str, Any]:
+    """Write the report as of the run's time and mail it where mail is on."""
+    with market_connection() as conn:
+        return weekly.publish(conn, clock_of(context["dag_run"]))
