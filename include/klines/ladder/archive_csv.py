@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from isal import isal_zlib
 
 from include.klines.candles import MICROSECONDS_FROM, VOLUMES, Candles, microseconds, moment
 from include.klines.errors import MalformedFile, RefusedFile, TruncatedFile
@@ -68,7 +69,9 @@ def unzip(zip_bytes: bytes, name: str) -> bytes:
                 raise MalformedFile(
                     f"{name}.zip unpacks to {members[0].file_size:,} bytes, more than {MAX_CSV_BYTES:,}."
                 )
-            with archive.open(members[0]) as member:
+            with archive.open(members[0]) as member:  # checks the member's own header
+                if members[0].compress_type == zipfile.ZIP_DEFLATED:
+                    return _inflate(zip_bytes, members[0])
                 # never more than the size it names: what lies beyond fails the CRC
                 return member.read(members[0].file_size + 1)
     except EOFError as error:
@@ -77,8 +80,25 @@ def unzip(zip_bytes: bytes, name: str) -> bytes:
         if zip_bytes.startswith(b"PK\x03\x04") and b"PK\x05\x06" not in zip_bytes[-66_000:]:
             raise TruncatedFile(f"{name}.zip has no directory at its end: it was cut.") from error
         raise MalformedFile(f"{name}.zip cannot be read: {error}.") from error
-    except (zlib.error, struct.error, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+    except (zlib.error, isal_zlib.error, struct.error, NotImplementedError, RuntimeError, OSError, ValueError) as error:
         raise MalformedFile(f"{name}.zip cannot be unpacked: {error}.") from error
+
+
+def _inflate(zip_bytes: bytes, member: zipfile.ZipInfo) -> bytes:
+    """The deflated member, as zipfile would read it, in half the time: inflating is the dearest step of reading a file.
+
+    EOFError where the data end too early, BadZipFile where they unpack to more than the member names or fail its CRC.
+    """
+    name_length, extra_length = struct.unpack_from("<HH", zip_bytes, member.header_offset + 26)
+    start = member.header_offset + 30 + name_length + extra_length
+    packed = memoryview(zip_bytes)[start : start + member.compress_size]
+    inflater = isal_zlib.decompressobj(-15)
+    unpacked: bytes = inflater.decompress(packed, member.file_size + 1)
+    if not inflater.eof and len(unpacked) <= member.file_size:
+        raise EOFError
+    if len(unpacked) > member.file_size or isal_zlib.crc32(unpacked) != member.CRC:
+        raise zipfile.BadZipFile(f"Bad CRC-32 for file {member.filename!r}")
+    return unpacked
 
 
 def from_archive_csv(csv_bytes: bytes, name: str) -> Candles:
