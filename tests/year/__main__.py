@@ -10,10 +10,11 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,17 @@ def main(days: str = "365") -> int:
             }
             airflow = [sys.executable, "-m", "airflow", "db", "migrate"]
             subprocess.run(airflow, env=settings, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-            return subprocess.run([sys.executable, "-m", "tests.year.play", days], env=settings, cwd=ROOT).returncode
+            return run_and_end([sys.executable, "-m", "tests.year.play", days], settings)
+
+
+def run_and_end(command: list[str], settings: dict[str, str]) -> int:
+    """Run it in a process group of its own, of which nothing is left however this ends."""
+    child = subprocess.Popen(command, env=settings, cwd=ROOT, process_group=0)
+    try:
+        return child.wait()
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
 
 
 @contextmanager
@@ -110,4 +121,5 @@ def environment(folder: Path, metadata: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     sys.exit(main(*sys.argv[1:]))
