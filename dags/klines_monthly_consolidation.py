@@ -3,8 +3,8 @@
 Measures every stored series in the month before, fetches what is missing, and fails, naming each series, where less
 than 99 % of the candles that any load can bring are there. Then it looks at the archive again: files loaded in the last
 100 days that were replaced since are read again, and so are months whose monthly file came after REST had brought the
-candles. Every difference is a revision in `market_data_revision`; the run's note says how many candles agree. In January
-the partitions of the year that has ended are put into the order of their symbols: a read takes a third of the pages.
+candles. Every difference is a revision in `market_data_revision`; the run's note says how many candles agree. In
+January the partitions of the year that has ended are put into symbol order: a read then takes a third of the pages.
 
 **When**: the 1st, 05:00 UTC, for the month that has just ended. Created paused. Its monthly files are not there yet on
 that day: next month's run compares them.

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 FOLDER = SQL_DIR / "quality" / "anomalies"
 AT_MOST = 10_000
 """So many findings of one check are kept in one measurement: whoever has more has one problem, not ten thousand."""
+MANY = 10_000
+"""After so many rows written at once, the planner is told, and does not wait for autovacuum."""
 
 Severity = Literal["fail", "warn"]
 
@@ -78,7 +80,9 @@ def keep_days(conn: psycopg.Connection, series: Sequence[tuple[str, str]], windo
     """
     scope = _scope(series, window)
     conn.execute(sql.load("quality/hold_series").encode(), scope)
-    conn.execute(sql.load("quality/keep_days").encode(), scope | {"clock": clock})
+    written = conn.execute(sql.load("quality/keep_days").encode(), scope | {"clock": clock}).rowcount
+    if written >= MANY:
+        conn.execute(sql.load("quality/analyze_days").encode())
     conn.execute(sql.load("quality/keep_missing_days").encode(), scope)
 
 

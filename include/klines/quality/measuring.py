@@ -118,7 +118,8 @@ def measure(
     with conn.transaction():
         _run(conn, "begin")
         anomalies.keep_days(conn, series, window, clock)
-        _run(conn, "count_months", binds)
+        if _run(conn, "count_months", binds).rowcount >= anomalies.MANY:
+            _run(conn, "analyze_months")
         _run(conn, "record_gaps", binds)
         withdrawn = _run(conn, "withdraw_outages", binds).rowcount
         found = _run(conn, "discover_outages", binds).rowcount
