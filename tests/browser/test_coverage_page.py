@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.browser.site import Site
 
 PAGE = "/coverage/"
-RUN_MS = 90_000
+RUN_MS = 180_000
 VIEWS = {
     "heatmap": "#/",
     "overview": "#/overview",
@@ -90,11 +90,15 @@ def test_filters_are_in_the_address_and_survive_a_reload(filled: Site, open_page
     page.reload()
     expect(frame.get_by_role("searchbox")).to_have_value("so")
     expect(frame.get_by_role("link", name="SOL", exact=True)).to_be_visible()
+    frame.get_by_role("link", name="1d").click()
+    expect(page).to_have_url(re.compile(r"#/\?q=so&timeframe=1d$"))
+    expect(frame.get_by_role("link", name="1d")).to_have_attribute("aria-current", "true")
+    page.go_back()
     frame.get_by_role("searchbox").fill("")
     frame.get_by_label("only problems").check()
     expect(frame.get_by_role("link", name="MKR", exact=True)).to_be_hidden()
     expect(frame.get_by_role("link", name="SOL", exact=True)).to_be_visible()
-    frame.get_by_label("Tier").select_option("extended")
+    frame.get_by_label("Tier", exact=True).select_option("extended")
     expect(frame.get_by_role("link", name="SOL", exact=True)).to_be_hidden()
     with page.expect_download() as download:
         frame.get_by_role("link", name="CSV").click()

@@ -148,16 +148,15 @@ function bar(timeframes, answer, search, changed) {
     else search.delete(name);
     changed();
   };
-  const choice = timeframes.map((timeframe) =>
-    h(
-      "a",
-      {
-        href: href("heatmap", [], { ...Object.fromEntries(search), timeframe }),
-        "aria-current": timeframe === answer.timeframe ? "true" : null,
-      },
-      timeframe,
-    ),
-  );
+  const choice = timeframes.map((timeframe) => {
+    const current = timeframe === answer.timeframe ? "true" : null;
+    const link = h("a", { href: href("heatmap", [], { timeframe }), "aria-current": current }, timeframe);
+    link.addEventListener(
+      "click",
+      () => (link.href = href("heatmap", [], { ...Object.fromEntries(search), timeframe })),
+    );
+    return link;
+  });
   const tiers = [...new Set(answer.series.map((series) => series.tier).filter(Boolean))].sort();
   return h(
     "form",
@@ -170,19 +169,15 @@ function bar(timeframes, answer, search, changed) {
       search.get("tier"),
       (value) => set("tier", value),
     ),
-    h(
-      "label",
-      {},
-      h("span", { class: "offscreen" }, "Symbol"),
-      h("input", {
-        type: "search",
-        placeholder: "Symbol, e.g. BTC",
-        value: search.get("q") ?? "",
-        size: 14,
-        autocomplete: "off",
-        on: { input: (event) => set("q", event.target.value) },
-      }),
-    ),
+    h("input", {
+      type: "search",
+      "aria-label": "Symbol",
+      placeholder: "Symbol, e.g. BTC",
+      value: search.get("q") ?? "",
+      size: 14,
+      autocomplete: "off",
+      on: { input: (event) => set("q", event.target.value) },
+    }),
     h(
       "label",
       { class: "tick" },
@@ -205,12 +200,7 @@ function bar(timeframes, answer, search, changed) {
 
 function select(name, values, label, chosen, changed) {
   const options = values.map((value) => h("option", { value, selected: value === (chosen ?? "") }, label(value)));
-  return h(
-    "label",
-    {},
-    h("span", { class: "offscreen" }, name),
-    h("select", { on: { change: (event) => changed(event.target.value) } }, options),
-  );
+  return h("select", { "aria-label": name, on: { change: (event) => changed(event.target.value) } }, options);
 }
 
 function span(month) {
