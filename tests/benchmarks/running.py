@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -57,7 +57,7 @@ class RunningLoad:
     def __init__(self, url: str, *words: str) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="klines-benchmark-run-", dir="/var/tmp"))
         self._environment = os.environ | {STATE_VARIABLE: str(self._folder)}
-        self._known: dict[int, bool] = {}
+        self._seen = _Seen()
         self._order = [*PROGRAM, "run", *words, f"EXCHANGE={url}"]
 
     def __enter__(self) -> Self:
@@ -71,7 +71,7 @@ class RunningLoad:
 
     def run(self) -> Run:
         """Run it once more; RuntimeError with the end of what `make run` said where it fails."""
-        with _Watch(self._folder, self._known) as watch:
+        with _Watch(self._folder, self._seen) as watch:
             done = subprocess.run(
                 self._order, env=self._environment, cwd=ROOT, capture_output=True, text=True, check=False
             )
@@ -97,18 +97,24 @@ class RunningLoad:
         )
 
 
+@dataclass
+class _Seen:
+    """What is known of processes by their ids, from one run to the next: whether they are ours, and what they spent."""
+
+    ours: dict[int, bool] = field(default_factory=dict)
+    spent: dict[int, tuple[int, float]] = field(default_factory=dict)
+    """Parent, and CPU seconds with those of its children that have ended."""
+
+
 class _Watch:
-    """Looks at the processes of one folder while something runs: those with it in their environment, and theirs.
+    """Looks at the processes of one folder while something runs: those with it in their environment, and theirs."""
 
-    known: whether a process is one of them, by its id; kept from one run to the next.
-    """
-
-    def __init__(self, folder: Path, known: dict[int, bool]) -> None:
+    def __init__(self, folder: Path, seen: _Seen) -> None:
         self.cpu = 0.0
         self.scheduler: list[float] = []
         self.tasks: list[float] = []
         self._folder = str(folder)
-        self._known = known
+        self._seen = seen
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -130,30 +136,37 @@ class _Watch:
 
     def _look(self) -> float:
         """Note the memory of this moment; the CPU seconds spent so far, those of processes that have ended included."""
-        scheduler = task = spent = 0.0
+        scheduler = task = 0.0
+        alive = set()
         for process in psutil.process_iter():
             try:
                 if not self._is_ours(process):
                     continue
-                times, name = process.cpu_times(), " ".join(process.cmdline())
+                times, parent, name = process.cpu_times(), process.ppid(), " ".join(process.cmdline())
                 resident = process.memory_info().rss / 2**20
             except psutil.Error:
                 continue  # it has just ended
-            spent += times.user + times.system + times.children_user + times.children_system
+            alive.add(process.pid)
+            seconds = times.user + times.system + times.children_user + times.children_system
+            self._seen.spent[process.pid] = (parent, seconds)
             if "airflow scheduler" in name:
                 scheduler = max(scheduler, resident)
             elif name.startswith("airflow worker -- ") and "LocalExecutor" not in name:
                 task = max(task, resident)
         self.scheduler.append(scheduler)
         self.tasks.append(task)
-        return spent
+        for pid, (parent, _) in list(self._seen.spent.items()):
+            if pid not in alive and parent in alive:
+                del self._seen.spent[pid]  # its parent has its seconds now
+        return sum(seconds for _, seconds in self._seen.spent.values())
 
     def _is_ours(self, process: psutil.Process) -> bool:
         """A process that renames itself overwrites its environment: its parent tells then."""
-        if process.pid not in self._known:
+        ours = self._seen.ours
+        if process.pid not in ours:
             named = process.environ().get(STATE_VARIABLE) == self._folder
-            self._known[process.pid] = named or self._known.get(process.ppid(), False)
-        return self._known[process.pid]
+            ours[process.pid] = named or ours.get(process.ppid(), False)
+        return ours[process.pid]
 
 
 def _seconds(run: dict[str, Any]) -> float:
