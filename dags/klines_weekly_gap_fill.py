@@ -68,11 +68,11 @@ def klines_weekly_gap_fill() -> None:
 
         return publish_gap_fill(scope, lanes, context)
 
-    @task(task_display_name="Write the report", multiple_outputs=True, trigger_rule=TriggerRule.ALL_DONE)
-    def write_report(**context: Any) -> dict[str, Any]:
-        from include.klines.coverage.tasks import publish_report
+    @task(task_display_name="Publish the report", multiple_outputs=True, trigger_rule=TriggerRule.ALL_DONE)
+    def publish_report(**context: Any) -> dict[str, Any]:
+        from include.klines.coverage import tasks
 
-        return publish_report(context)
+        return tasks.publish_report(context)
 
     scope = choose_scope()
     found = MeasureQualityOperator(task_id="measure_gaps", task_display_name="Find the gaps", scope=scope)
@@ -87,7 +87,7 @@ def klines_weekly_gap_fill() -> None:
     ).expand(lane=lanes)
     measured = MeasureQualityOperator(task_id="measure_quality", scope=scope, trigger_rule=TriggerRule.ALL_DONE)
     found >> lanes
-    filled >> measured >> [publish_summary(scope, lanes), write_report()]
+    filled >> measured >> [publish_summary(scope, lanes), publish_report()]
 
 
 klines_weekly_gap_fill()

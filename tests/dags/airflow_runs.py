@@ -77,7 +77,9 @@ def airflow(postgres_server: Any, tmp_path_factory: pytest.TempPathFactory) -> A
         "DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
         "USAGE_DATA_COLLECTION__ENABLED": "False",
     }
-    settings = {"AIRFLOW_HOME": str(home)} | {f"AIRFLOW__{name}": value for name, value in options.items()}
+    settings = {"AIRFLOW_HOME": str(home), "KLINES_REPORTS": (home / "reports").as_uri()} | {
+        f"AIRFLOW__{name}": value for name, value in options.items()
+    }
     environment = plain_environment() | settings
     migrated = subprocess.run(
         [sys.executable, "-m", "airflow", "db", "migrate"],

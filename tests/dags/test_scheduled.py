@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -64,6 +65,9 @@ def test_a_week_of_upkeep(airflow: Airflow, market_dsn: str, conn: psycopg.Conne
     assert "**Gaps: 4 found (14 candles), 4 filled (14), 0 explained, 0 still open.**" in filled.note
     assert lanes(filled) == {"BTC, ETH 1d", "BTC, ETH 1h"}
     assert counts(conn) == before
+    assert filled.tasks["publish_report"] == "success"
+    report = Path(airflow.environment["AIRFLOW_HOME"]) / "reports" / "klines-coverage-2026-01-11.html"
+    assert "4</b><span>series of 2 symbols" in report.read_text()
 
 
 def test_a_month_that_is_short_fails_its_consolidation_by_name(
