@@ -10,7 +10,7 @@ import pytest
 from include.klines.settings import ROOT
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_thirty_days_end_complete_explained_and_told_as_the_calendar_says() -> None:
     played = subprocess.run(
         [sys.executable, "-m", "tests.year", "30"], cwd=ROOT, capture_output=True, text=True, check=False
