@@ -21,6 +21,7 @@ from tests.benchmarks.spent import cpu_of
 from tests.benchmarks.table import Row
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from include.klines.quality.measuring import QualityReport
@@ -114,7 +115,7 @@ def measure(market: Market, window: Window, end: datetime) -> tuple[float, Quali
         return time.perf_counter() - started, report
 
 
-def _seconds(work: object) -> float:
+def _seconds(work: Callable[[], object]) -> float:
     started = time.perf_counter()
-    work()  # type: ignore[operator]
+    work()
     return time.perf_counter() - started
