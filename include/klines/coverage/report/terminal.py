@@ -75,7 +75,7 @@ def _worst(console: Console, report: Report) -> None:
     for row in worst:
         name = escape(f"{row['symbol']} {row['timeframe']}")
         adjusted = f"[{_colour(row['adjusted'])}]{share(row['adjusted'])}[/]"
-        table.add_row(name, adjusted, share(row["raw"]), f"{row['missing']:,}", causes(row))
+        table.add_row(name, adjusted, share(row["raw"]), f"{row['missing']:,}", causes(row) or "anomalies only")
     console.print(table)
 
 
