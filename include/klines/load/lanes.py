@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LANES_SIDE_BY_SIDE = 8
 """As many as the pool has slots: a load is cut into at least so many lanes before they are filled further."""
 FULLER_LANES = 4
-"""A task of Airflow takes two seconds of a core before it works, as long as two series of 5.75 years of 1h."""
+"""A task takes a second or two of a core to start, as much as one or two series of 5.75 years of 1h take to load."""
 
 
 @dataclass(frozen=True)
