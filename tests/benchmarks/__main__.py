@@ -22,7 +22,12 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 TITLE = """# Benchmarks
 
 Made by `make bench`; one part alone: `python -m tests.benchmarks load`. Compare ratios, not absolute figures: both
-sides of a ratio ran in the same round. CPU seconds are those of every process of ours, PostgreSQL's included.
+sides of a ratio ran in the same round. CPU seconds are those of every process of ours, PostgreSQL's included; the
+exchange's are left out, whose files are built before and sent by the kernel.
+
+Peers have environments of their own in ~/.cache/klines-benchmarks, with the versions of tests/benchmarks/peers/*.txt.
+Nothing of them is changed but their base address; freqtrade and ccxt are also told to fetch spot markets alone, because
+the simulated exchange has no others. jesse imports up to the present minute, and is judged by its candles a second.
 """
 
 
