@@ -144,6 +144,9 @@ def test_a_series_shows_its_hole_and_how_to_read_it(filled: Site, open_page: Ope
     expect(page.get_by_role("img", name=re.compile("Close and volume of SOL 1h")).locator("canvas")).to_be_visible()
     gaps = page.get_by_role("region", name="Gaps")
     expect(gaps.get_by_role("row").nth(1)).to_contain_text(str(data.hole(filled).gap))
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Gaps as CSV").click()
+    assert download.value.path().read_text().startswith("start,end,missing,cause,")
     page.get_by_role("button", name="Copy Python").click()
     assert page.evaluate("navigator.clipboard.readText()").startswith('load_ohlcv("SOL", ')
     page.get_by_role("button", name="Copy SQL").click()
@@ -259,8 +262,9 @@ def test_450_symbols_and_72_months_are_painted_at_once(filled: Site, open_page: 
     data.many_symbols(filled)
     page = open_page(f"{PAGE}#/?timeframe=4h")
     expect(page.get_by_text(re.compile(r"^45\d series$"))).to_be_visible()
-    page.wait_for_function("performance.getEntriesByName('heatmap-painted').length")
-    painted = page.evaluate("performance.getEntriesByName('heatmap-painted')[0].startTime")
+    entries = "performance.getEntriesByName('heatmap-painted').map((entry) => entry.startTime)"
+    wait_until(lambda: bool(page.evaluate(entries)), "the first heatmap to be painted")
+    [painted] = page.evaluate(entries)
     sys.stdout.write(f"450 series × 72 months on the screen after {painted:.0f} ms; the goal is under 1,500\n")
     page.locator(".grid-cell").focus()
     page.keyboard.press("Control+End")

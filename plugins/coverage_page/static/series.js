@@ -37,7 +37,7 @@ export async function make({ parts, search }, { signal, asOf }) {
     heading(found),
     facts(found, range),
     h("section", { class: "card" }, ranges(found, candles, range), chart.element, chart.values, chartKey()),
-    gaps(found, range),
+    gaps(found),
     h("div", { class: "pair" }, reading(found), filling(found)),
     loads(found),
     revisions(found),
@@ -163,12 +163,11 @@ function chartKey() {
   );
 }
 
-function gaps(found, range) {
+function gaps(found) {
   return table({
     id: "gaps",
     level: "h3",
     title: "Gaps",
-    exports: { path: "gaps", parameters: { symbol: found.symbol, timeframe: found.timeframe, ...range } },
     sort: "-start",
     rows: found.gaps,
     empty: "No candle is missing in this range.",

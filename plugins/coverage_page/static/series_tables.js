@@ -10,7 +10,6 @@ export function loads(found) {
     id: "loads",
     level: "h3",
     title: "Last loads",
-    exports: { path: "loads", parameters: { symbol: found.symbol, timeframe: found.timeframe } },
     sort: "-finished_at",
     rows: found.loads,
     empty: "No load has touched this series yet.",

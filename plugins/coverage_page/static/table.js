@@ -7,7 +7,8 @@ import { remember, route } from "./router.js";
 
 const FIRST_ROWS = 20;
 
-/* columns: {key, label, number, value(row), cell(row)}; `exports`: {path, parameters}; `empty`: a sentence; `sort`: "-key". */
+/* `exports` {path, parameters}: where the API has the table; else the rows shown are the file.
+   columns: {key, label, number, value(row), cell(row)}; `empty`: a sentence; `sort`: "-key". */
 export function table({ id, title, columns, rows, empty, exports, sort = "", note, level = "h2" }) {
   const body = h("tbody");
   const titleId = `table-${id}`;
@@ -59,19 +60,20 @@ export function table({ id, title, columns, rows, empty, exports, sort = "", not
     { type: "button", class: "more", on: { click: () => ((all = true), fill()) } },
     `Show all ${rows.length}`,
   );
-  const links =
-    exports &&
-    ["csv", "json"].map((format) =>
-      h(
-        "a",
-        {
-          href: address(exports.path, { ...exports.parameters, format }),
-          download: `${id}.${format}`,
-          "aria-label": `${title} as ${format.toUpperCase()}`,
-        },
-        format.toUpperCase(),
-      ),
+  const links = rows.length || exports ? ["csv", "json"].map((format) => download(format)) : null;
+
+  function download(format) {
+    const name = `${id}.${format}`;
+    const link = h(
+      "a",
+      { href: "#", download: name, "aria-label": `${title} as ${format.toUpperCase()}` },
+      format.toUpperCase(),
     );
+    if (exports) link.href = address(exports.path, { ...exports.parameters, format });
+    else link.addEventListener("click", () => (link.href = asFile(rows, format)));
+    return link;
+  }
+
   const heading = h(
     "header",
     {},
@@ -112,4 +114,18 @@ function compare(a, b, descending) {
   if (b === null || b === undefined) return -1;
   const less = typeof a === "string" ? a.localeCompare(b) : a - b;
   return descending ? -less : less;
+}
+
+/* The rows as they came, as a file of the browser's own: for tables that are a part of an answer. */
+function asFile(rows, format) {
+  const keys = Object.keys(rows[0]);
+  const plain = (value) =>
+    value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
+  const quoted = (value) => (/[",\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
+  const lines = [keys, ...rows.map((row) => keys.map((key) => row[key]))];
+  const text =
+    format === "json"
+      ? JSON.stringify(rows, null, 1)
+      : lines.map((line) => line.map((one) => quoted(plain(one))).join(",")).join("\n");
+  return URL.createObjectURL(new Blob([text], { type: format === "json" ? "application/json" : "text/csv" }));
 }
