@@ -178,6 +178,10 @@ def test_the_services_become_healthy_and_the_ui_knows_the_dags(initialised: Depl
             there = conninfo_to_dict(initialised.dsn("market", "market_writer", "MARKET_WRITER_PASSWORD"))
             assert (market["host"], market["port"]) == (there["host"], int(str(there["port"])))
             assert (market["schema"], market["login"]) == (there["dbname"], there["user"])
+            to_read = session.get(f"{url}/api/v2/connections/market_db_read").json()
+            assert (to_read["schema"], to_read["login"]) == (there["dbname"], "backtester")
+            assert session.get(f"{url}/coverage/api/overview").json()["totals"]["series"] == 0
+            assert requests.get(f"{url}/coverage/api/overview", timeout=60).status_code == 401
 
 
 @contextmanager

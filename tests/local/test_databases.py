@@ -76,3 +76,13 @@ def test_a_failure_of_a_server_of_your_own_is_told_as_it_is(tmp_path: Path) -> N
         raise psycopg.OperationalError("no connection")
     with pytest.raises(LocalRunError, match="Airflow answered 500"), explained(state):
         raise LocalRunError("Airflow answered 500")
+
+
+def test_the_page_reads_as_the_backtester_where_the_login_may_take_that_role(
+    postgres_server: TestServer, market_dsn: str
+) -> None:
+    name = str(conninfo_to_dict(market_dsn)["dbname"])
+    superuser = databases._as_reader(postgres_server.dsn(name, "postgres"))
+    with psycopg.connect(superuser) as conn:
+        assert conn.execute("SELECT current_user").fetchone() == ("backtester",)
+    assert databases._as_reader(market_dsn) == market_dsn, "the writer may not become the backtester"
