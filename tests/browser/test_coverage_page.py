@@ -94,6 +94,7 @@ def test_filters_are_in_the_address_and_survive_a_reload(filled: Site, open_page
     expect(page).to_have_url(re.compile(r"#/\?q=so&timeframe=1d$"))
     expect(frame.get_by_role("link", name="1d")).to_have_attribute("aria-current", "true")
     page.go_back()
+    expect(frame.get_by_role("link", name="1h")).to_have_attribute("aria-current", "true")
     frame.get_by_role("searchbox").fill("")
     frame.get_by_label("only problems").check()
     expect(frame.get_by_role("link", name="MKR", exact=True)).to_be_hidden()

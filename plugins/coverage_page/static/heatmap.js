@@ -6,19 +6,20 @@ import { announce, h } from "./dom.js";
 import { percent, plural, whole } from "./format.js";
 import { Grid } from "./grid.js";
 import { legend, swatch } from "./legend.js";
-import { go, href, remember } from "./router.js";
+import { go, href, remember, route } from "./router.js";
 import { toTrigger } from "./trigger.js";
 
 const ORDERS = { tier: "core tier first", symbol: "by name", worst: "worst first" };
 const CAUSES = ["open", "not_published", "outage", "suspension", "pruned"];
 
-export async function make({ search }, { signal, asOf, basics }) {
+export async function make({ search: asked }, { signal, asOf, basics }) {
   const answers = (timeframe) => get("heatmap", { timeframe }, signal);
-  const first = search.get("timeframe") ?? "1h";
+  const first = asked.get("timeframe") ?? "1h";
   let [{ timeframes }, answer] = await Promise.all([basics, answers(first)]);
-  if (!search.has("timeframe") && timeframes.length && !timeframes.includes(first))
+  if (!asked.has("timeframe") && timeframes.length && !timeframes.includes(first))
     answer = await answers(timeframes[0]);
   asOf(answer);
+  const { search } = route(); // filters may have been changed while the answer was on its way
   const title = `Heatmap ${answer.timeframe}`;
   if (!answer.series.length)
     return {
