@@ -31,6 +31,7 @@ from include.klines.settings import ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from airflow.sdk import Param
     from airflow.timetables.base import DagRunInfo
 
 
@@ -38,10 +39,26 @@ if TYPE_CHECKING:
 class Parsed:
     """A Dag as its file has it, and as the scheduler sees it."""
 
-    tasks: Any
+    dag: Any
     scheduler: Any
     allowance: timedelta | None
     report_late: Any
+    params: tuple[tuple[Param, Any], ...]
+
+    @classmethod
+    def of(cls, dag: Any) -> Parsed:
+        (alert,) = dag.deadline or [None]
+        dag.deadline = None  # its rows are the scheduler's, which does not run here: the caller watches the allowance
+        scheduler = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+        scheduler.on_success_callback, scheduler.on_failure_callback = dag.on_success_callback, dag.on_failure_callback
+        forms = [dag.params, *(task.params for task in dag.tasks)]
+        params = tuple((form.get_param(name), form[name]) for form in forms for name in form)
+        return cls(dag, scheduler, alert.interval if alert else None, alert.callback if alert else None, params)
+
+    def forget_params(self) -> None:
+        """Whatever a run was given: a task's own process ends with it, this one goes on."""
+        for param, value in self.params:
+            param.value = value
 
 
 @dataclass
@@ -68,16 +85,9 @@ class Dags:
         bag = BundleDagBag(dag_folder=ROOT, bundle_path=ROOT, bundle_name="klines")
         if bag.import_errors:
             raise RuntimeError(f"the bundle does not load: {bag.import_errors}")
-        self._parsed = {dag_id: self._prepare(dag) for dag_id, dag in bag.dags.items()}
+        self._parsed = {dag_id: Parsed.of(dag) for dag_id, dag in bag.dags.items()}
         sync_bag_to_db(bag, "klines", None)
         self._client = InProcessTestSupervisor._api_client(next(iter(bag.dags.values())))
-
-    def _prepare(self, dag: Any) -> Parsed:
-        (alert,) = dag.deadline or [None]
-        dag.deadline = None  # its rows are the scheduler's, which does not run here: the caller watches the allowance
-        scheduler = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
-        scheduler.on_success_callback, scheduler.on_failure_callback = dag.on_success_callback, dag.on_failure_callback
-        return Parsed(dag, scheduler, alert.interval if alert else None, alert.callback if alert else None)
 
     def due(self, dag_id: str, start: datetime, end: datetime) -> Iterator[DagRunInfo]:
         """The scheduled runs of a Dag that fall due after `start` and before `end`, by its own timetable."""
@@ -140,7 +150,7 @@ class Dags:
 
     def work(self, run: Run) -> timedelta | None:
         """Run every task that can run; None when the run has ended, else how long until one is tried again."""
-        session, tasks = self.session, self._parsed[run.dag_id].tasks.task_dict
+        session, parsed = self.session, self._parsed[run.dag_id]
         before: dict[Any, str] = {}
         while (model := self._model(run)).state == DagRunState.RUNNING:
             ready, _ = model.update_state(session=session)
@@ -153,7 +163,7 @@ class Dags:
             ready = [each for each in found if each.state == TaskInstanceState.SCHEDULED]
             for each in ready:
                 run.tries += 1
-                self._run(run, each, tasks[each.task_id])
+                self._run(run, each, parsed)
             states = {each.id: str(each.state) for each in found}
             if model.state == DagRunState.RUNNING and not ready and states == before:
                 return self._wait(run, found)
@@ -162,12 +172,13 @@ class Dags:
         run.state = str(model.state)
         return None
 
-    def _run(self, run: Run, instance: Any, task: Any) -> None:
+    def _run(self, run: Run, instance: Any, parsed: Parsed) -> None:
         """One try of one task, in this process, through the Task SDK and the execution API."""
         instance.set_state(TaskInstanceState.QUEUED)
         names = ("id", "task_id", "dag_id", "run_id", "try_number", "map_index", "dag_version_id")
         told = TaskInstance(**{name: getattr(instance, name) for name in names})
-        done = run_task_in_process(ti=told, task=task, client=self._client)
+        done = run_task_in_process(ti=told, task=parsed.dag.task_dict[instance.task_id], client=self._client)
+        parsed.forget_params()
         instance.set_state(done.ti.state)
         if done.error is not None:
             run.errors[f"{instance.task_id} {instance.map_index}"] = f"{type(done.error).__name__}: {done.error}"

@@ -44,7 +44,7 @@ class Timeline:
         load = {"start": self.period.load_start, "end": self.period.load_end}
         self.trigger("klines_initial_load", **load)
         self._plan()
-        while self._events:
+        while self._events and self._events[0][0] < self.period.end:
             moment, _, _, act = heapq.heappop(self._events)
             self.world.move_to(moment)
             act()
