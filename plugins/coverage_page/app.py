@@ -142,9 +142,7 @@ def make_app(database: Database | None = None, answers: Answers | None = None) -
         return Response(content, headers={"Content-Type": media_type, "Cache-Control": "no-store"})
 
     def table(request: Request, name: str) -> Response:
-        kind = request.query_params.get("format") or "json"
-        if kind not in ("csv", "json"):
-            raise InvalidRequest("format must be csv or json.")
+        kind = _kind(request)
         chosen = Filters.parse(request.query_params)
 
         def make(conn: Any, clock: datetime) -> bytes:
@@ -155,9 +153,7 @@ def make_app(database: Database | None = None, answers: Answers | None = None) -
 
     @app.get("/api/runs")
     def get_runs(request: Request) -> Response:
-        kind = request.query_params.get("format") or "json"
-        if kind not in ("csv", "json"):
-            raise InvalidRequest("format must be csv or json.")
+        kind = _kind(request)
         rows = airflow_runs.as_rows(airflow_runs.runs_and_deadlines()["runs"])
         if kind == "csv":
             return _named(Response(tables.as_csv("runs", rows), media_type=CSV), "runs", kind)
@@ -200,6 +196,13 @@ def why(error: Exception) -> str:
 def _range(request: Request) -> tuple[datetime | None, datetime | None]:
     query = request.query_params
     return filters.moment("start", query.get("start")), filters.moment("end", query.get("end"))
+
+
+def _kind(request: Request) -> str:
+    kind = request.query_params.get("format") or "json"
+    if kind not in ("csv", "json"):
+        raise InvalidRequest("format must be csv or json.")
+    return kind
 
 
 def _named(response: Response, name: str, kind: str) -> Response:
