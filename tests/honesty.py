@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.rows import dict_row
 
 from include.klines.intervals import TIMEFRAMES
+from include.klines.reader.request import COLUMNS
 from include.klines.windows import Window
 
 if TYPE_CHECKING:
@@ -26,17 +27,6 @@ if TYPE_CHECKING:
 
 SEARCHED = {"open", "not_published"}
 EXPLAINED = {"exchange_outage", "suspension", "pruned"}
-VALUES = (
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "quote_volume",
-    "trades",
-    "taker_buy_volume",
-    "taker_buy_quote_volume",
-)
 
 
 def assert_no_lie(conn: psycopg.Connection, *, deleted: int | None = 0) -> None:
@@ -204,7 +194,7 @@ def _evidence(conn: psycopg.Connection) -> Iterator[str]:
             <@ (SELECT coalesce(range_agg(tstzrange(starts_at, ends_at)), '{}') FROM exchange_outage)""",
     )
     yield from (f"{row['symbol']} {row['timeframe']} {row['gap_start']}: an outage that is not known" for row in alone)
-    differing = " OR ".join(f"newest.new_{name} <> stored.{name}" for name in VALUES)
+    differing = " OR ".join(f"newest.new_{name} <> stored.{name}" for name in COLUMNS)
     revised = _rows(
         conn,
         f"""SELECT newest.symbol, newest.timeframe, newest.timestamp
