@@ -51,7 +51,7 @@ report: install ## how complete the data are, as one HTML file in .run/reports
 	@$(BIN)/python -m include.local report
 
 test: install ## all tests
-	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(TESTS)
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 check: install ## what CI checks beside the tests
 	$(BIN)/ruff check .

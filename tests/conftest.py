@@ -31,6 +31,8 @@ WRITER = "market_writer"
 READER = "backtester"
 TEMPLATE = "market_template"
 SERVER_PREFIX = "klines-test-postgres-"
+LONG_FIRST = ("year", "e2e", "browser", "dags", "load")
+"""Folders of tests that take minutes: started last, one of them would run alone on one core at the end."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -42,6 +44,12 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["AIRFLOW_HOME"] = home.name
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
     os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(ROOT / "plugins")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Folders of LONG_FIRST come first, in that order; --no-loadscope-reorder hands files to workers as they come."""
+    folders = {ROOT / "tests" / name: place for place, name in enumerate(LONG_FIRST)}
+    items.sort(key=lambda item: folders.get(item.path.parent, len(folders)))
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,7 @@ def install(venv: Path) -> str | None:
     wanted = ["-r", str(REQUIREMENTS), "-c", str(CONSTRAINTS)]
     if run([*pip, "install", "--quiet", UV]) is None:
         uv = [str(Path(inside).with_name("uv")), "pip", "install", "--quiet", "--python", inside]
+        uv.append("--compile-bytecode")  # as pip does, once and on all cores: not in each process of the first run
         trouble = run([*uv, *wanted], as_pip_is_configured(pip))
         if trouble is None:
             return None
