@@ -9,8 +9,9 @@ or `python -m tests.exchange --port 0 …`, which prints `listening on http://12
 
 **Candles** are a function of pair and time in integer arithmetic (noise, candles, series, market): the same on every
 machine. The hour is drawn first and its minutes refined inside it, so 1m, 5m, 15m, 1h, 4h, 1d (and 3m, 30m, 2h, 6h, 8h,
-12h) agree exactly; 1s, 3d, 1w and 1M are not simulated (-1120). The 15 outages, listing hours, the reused LUNA,
-successors, suspensions (CVC, FTT, USDC), odd entries and pairs that only the archive remembers are in `universe`.
+12h; by REST 1w too, from Monday) agree exactly; 1s, 3d and 1M are not simulated (-1120). The 15 outages, listing hours,
+the reused LUNA, successors, suspensions (CVC, FTT, USDC), odd entries and pairs that only the archive remembers are in
+`universe`.
 
 **The clock** is the machine's, or `now` standing still, or `now` ticking. It decides which candles exist, which is
 unfinished, what is listed and what the archive has published (days after 1-6 hours, months after 1-3 days).

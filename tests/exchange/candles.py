@@ -6,7 +6,7 @@ Prices, volumes and turnovers are integers of 1e-8, so sums are exact and every 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +17,17 @@ if TYPE_CHECKING:
     from tests.exchange.noise import Ints
 
 Mask = npt.NDArray[np.bool_]
+Moment = TypeVar("Moment", int, "Ints")
 
 UNITS = 100_000_000
 
 INTERVALS = {
     "1m": 60, "3m": 180, "5m": 300, "15m": 900, "30m": 1800, "1h": HOUR, "2h": 2 * HOUR, "4h": 4 * HOUR,
-    "6h": 6 * HOUR, "8h": 8 * HOUR, "12h": 12 * HOUR, "1d": 24 * HOUR,
+    "6h": 6 * HOUR, "8h": 8 * HOUR, "12h": 12 * HOUR, "1d": 24 * HOUR, "1w": 7 * 24 * HOUR,
 }  # fmt: skip
-"""The simulated intervals in seconds; 1s, 3d, 1w and 1M are Binance's but not simulated."""
+"""The simulated intervals in seconds; 1s, 3d and 1M are Binance's but not simulated."""
+MONDAY = 4 * 24 * HOUR
+"""The first Monday since 1970 (UTC), where weeks begin: a multiple of every shorter interval."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,16 @@ class Columns:
         return self.take(slice(int(first), int(last)))
 
 
+def floor(moment: Moment, seconds: int) -> Moment:
+    """The open time (seconds) of the candle that a moment lies in."""
+    return (moment - MONDAY) // seconds * seconds + MONDAY
+
+
+def ceil(moment: Moment, seconds: int) -> Moment:
+    """The first open time (seconds) at or after a moment."""
+    return floor(moment + seconds - 1, seconds)
+
+
 def concat(parts: list[Columns]) -> Columns:
     """The parts one after another."""
     if len(parts) == 1:
@@ -69,10 +82,10 @@ def aggregate(fine: Columns, seconds: int) -> Columns:
     """Longer candles from shorter ones: open first, high max, low min, close last, the rest summed."""
     if len(fine) == 0:
         return fine
-    bucket = fine.open_time // seconds
+    bucket = floor(fine.open_time, seconds)
     first = np.flatnonzero(np.r_[True, bucket[1:] != bucket[:-1]])
     last = np.r_[first[1:], len(fine)] - 1
-    open_time = bucket[first] * seconds
+    open_time = bucket[first]
     end_ms = (open_time + seconds) * 1000 - 1
     return Columns(
         open_time=open_time,

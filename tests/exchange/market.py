@@ -8,7 +8,16 @@ from functools import partial
 
 from tests.exchange import text
 from tests.exchange.blocks import Blocks, pieces
-from tests.exchange.candles import INTERVALS, Columns, aggregate, concat, missing_hours, with_irregular_closes
+from tests.exchange.candles import (
+    INTERVALS,
+    Columns,
+    aggregate,
+    ceil,
+    concat,
+    floor,
+    missing_hours,
+    with_irregular_closes,
+)
 from tests.exchange.oddities import with_archive_only_hour, with_stale_rows
 from tests.exchange.revisions import RECORDED_REVISION, Revision, revised
 from tests.exchange.series import Series
@@ -85,21 +94,21 @@ class Market:
     def columns(self, symbol: str, interval: str, start: int, end: int, *, now: int, archive: bool = False) -> Columns:
         """The candles that open in [start, end) and are closed at `now`."""
         width = INTERVALS[interval]
-        end = min(end, now // width * width)
+        end = min(end, floor(now, width))
         revisions = self.in_force(symbol, now, archive=archive)
         pair = self.pairs[symbol]
         if width >= HOUR:
             fine = self._hours(pair, start // HOUR * HOUR, end + width, revisions)
         else:
             fine = self._minutes(pair, start // HOUR * HOUR, end + HOUR, revisions)
-        fine = fine.between(-(-start // width) * width, -(-end // width) * width)
+        fine = fine.between(ceil(start, width), ceil(end, width))
         coarse = fine if width in (60, HOUR) else aggregate(fine, width)
         return with_irregular_closes(coarse.between(start, end), width)
 
     def forming(self, symbol: str, interval: str, now: int) -> Columns:
         """The candle that is being traded at `now`: none between lives, in a suspension or an outage."""
         width = INTERVALS[interval]
-        start = now // width * width
+        start = floor(now, width)
         pair = self.pairs[symbol]
         minute = now // 60 * 60
         fine = self._minutes(pair, start // HOUR * HOUR, now + 60, self.in_force(symbol, now)).between(
@@ -140,7 +149,7 @@ class Market:
         """Spans of the grid with candles, inside [start, until); two lives may share a candle, so they are merged."""
         merged: list[tuple[int, int]] = []
         for begin, end, _ in pair.spans(until):
-            low, high = begin // width * width, -(-end // width) * width
+            low, high = floor(begin, width), ceil(end, width)
             if merged and low <= merged[-1][1]:
                 low = merged.pop()[0]
             merged.append((low, high))
@@ -148,7 +157,7 @@ class Market:
 
     def _up_to_now(self, symbol: str, interval: str, start: int, end: int, now: int) -> Columns:
         closed = self.columns(symbol, interval, start, end, now=now)
-        if end <= now // INTERVALS[interval] * INTERVALS[interval]:
+        if end <= floor(now, INTERVALS[interval]):
             return closed
         return concat([closed, self.forming(symbol, interval, now).between(start, end)])
 
