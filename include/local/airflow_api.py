@@ -32,6 +32,18 @@ class AirflowApi:
         except (requests.RequestException, ValueError, KeyError):
             return False
 
+    def answers_tasks(self) -> bool:
+        """Whether the part of the server that tasks talk to answers.
+
+        It is built at its first request, which takes seconds: unasked, the first task of the first run waits for it.
+        """
+        try:
+            with requests.Session() as session:  # one of its own: it is asked while others use the client
+                session.trust_env = False
+                return session.get(f"{self.url}/execution/health", timeout=TIMEOUT).ok
+        except requests.RequestException:
+            return False
+
     def get(self, path: str, **query: Any) -> Any:
         """The JSON answer of GET /api/v2/`path`, or None where there is no such thing."""
         return self._call("GET", path, query=query, missing_ok=True)

@@ -82,12 +82,14 @@ class Runtime:
         if not warm:
             self._start(environment, api, wanted)
         self.state.write(RECORD, wanted)
-        for note in connections.prepare(
-            api, self.state, exchange, stores.market, chosen=request.exchange_given, reader=stores.reader
-        ):
-            self.say(note)
-        components.start_airflow(self.processes, environment)
-        components.wait_for_dag(self.processes, api, dag_id, None if warm else started_at)
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            pool.submit(api.answers_tasks)  # what it has to build first is built while the Dags are parsed
+            for note in connections.prepare(
+                api, self.state, exchange, stores.market, chosen=request.exchange_given, reader=stores.reader
+            ):
+                self.say(note)
+            components.start_airflow(self.processes, environment)
+            components.wait_for_dag(self.processes, api, dag_id, None if warm else started_at)
         return Running(api, exchange, stores.market, environment, password if is_new else None)
 
     def is_up(self) -> bool:
