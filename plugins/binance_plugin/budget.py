@@ -211,6 +211,7 @@ class UnsharedBudget(Budget):
     ) -> None:
         super().__init__(address, sleep, patience)
         self._monotonic = monotonic
+        self._lock = threading.Lock()
         self._paused_until = 0.0
         self._banned_until = 0.0
 
@@ -225,10 +226,12 @@ class UnsharedBudget(Budget):
         """Nothing is counted."""
 
     def pause(self, seconds: float) -> None:  # noqa: D102  (Budget says it)
-        self._paused_until = max(self._paused_until, self._monotonic() + seconds)
+        with self._lock:
+            self._paused_until = max(self._paused_until, self._monotonic() + seconds)
 
     def open_circuit(self, seconds: float) -> datetime:  # noqa: D102  (Budget says it)
-        self._banned_until = max(self._banned_until, self._monotonic() + seconds)
+        with self._lock:
+            self._banned_until = max(self._banned_until, self._monotonic() + seconds)
         return datetime.now(UTC) + timedelta(seconds=seconds)
 
     def needs_limit(self) -> bool:  # noqa: D102  (Budget says it)

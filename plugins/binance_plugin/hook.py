@@ -114,6 +114,16 @@ class BinanceHook(BaseHook):
                 self._budget = self._opened = self._shared_budget()
             return self._budget
 
+    def beside(self, stopped: threading.Event) -> BinanceHook:
+        """A hook for another thread: its own pace, this one's settings, budget, counts and archive downloads.
+
+        Once `stopped` is set it sends no REST request any more, but raises InterruptedError.
+        """
+        hook = self._of(self.settings, self.budget, self._sleep)
+        hook.stats, hook._limit_is_read, hook._archive_client = self.stats, self._limit_is_read, self._archive()
+        hook._rest_client = RestClient.of(self.settings, self.budget, self.stats, self._sleep, stopped)
+        return hook
+
     def take_stats(self) -> RequestStats:
         """Counts since the last call; they start again at zero."""
         return self.stats.take()

@@ -27,6 +27,7 @@ from binance_plugin.transport import Broken, TooLarge, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from threading import Event
 
     from binance_plugin.budget import Budget
     from binance_plugin.settings import BinanceSettings
@@ -46,7 +47,10 @@ CODE_BAD_SYMBOL = -1121
 
 
 class RestClient:
-    """GET on the REST address. Tries that fail for the moment are repeated; every try is paced and spends weight."""
+    """GET on the REST address. Tries that fail for the moment are repeated; every try is paced and spends weight.
+
+    Once `stopped` is set nothing is sent, not even what waits for its turn by then, and InterruptedError is raised.
+    """
 
     def __init__(
         self,
@@ -59,6 +63,7 @@ class RestClient:
         retries: int,
         sleep: Callable[[float], None],
         secret: str | None = None,
+        stopped: Event | None = None,
     ) -> None:
         self._base_url = base_url
         self._transport = transport
@@ -68,10 +73,16 @@ class RestClient:
         self._retries = retries
         self._sleep = sleep
         self._secret = secret
+        self._stopped = stopped
 
     @classmethod
     def of(
-        cls, settings: BinanceSettings, budget: Budget, stats: RequestStats, sleep: Callable[[float], None]
+        cls,
+        settings: BinanceSettings,
+        budget: Budget,
+        stats: RequestStats,
+        sleep: Callable[[float], None],
+        stopped: Event | None = None,
     ) -> RestClient:
         """The client of one hook; only it knows the API key."""
         return cls(
@@ -83,6 +94,7 @@ class RestClient:
             retries=settings.retries,
             sleep=sleep,
             secret=settings.api_key,
+            stopped=stopped,
         )
 
     def get(self, path: str, params: Mapping[str, str] | None = None, *, weight: int) -> Any:
@@ -108,7 +120,9 @@ class RestClient:
 
     def _send(self, what: str, path: str, params: Mapping[str, str] | None, weight: int) -> Answer:
         self._pacer.wait()
+        self._stop_if_told()
         self._budget.acquire(weight)
+        self._stop_if_told()
         self._stats.add(requests=1, weight=weight)
         try:
             answer = self._transport.get(self._base_url + path, params, max_bytes=MAX_BODY_BYTES)
@@ -122,6 +136,11 @@ class RestClient:
         if used.isdecimal() and answer.status not in {418, 429}:
             self._budget.observe(int(used))
         return answer
+
+    def _stop_if_told(self) -> None:
+        """Asked after each wait for a turn."""
+        if self._stopped is not None and self._stopped.is_set():
+            raise InterruptedError("nobody waits for this answer any more.")
 
     def _refusal(self, answer: Answer, what: str) -> float:
         """Raises the error that fits the status; but a 429 pauses all processes, and the seconds of it are returned."""
