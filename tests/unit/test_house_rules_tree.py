@@ -12,7 +12,6 @@ import pytest
 from include.klines.settings import ROOT
 
 LONG = {
-    "tests/sql/test_listings.py": "one fixture story of listings, told case by case",
     "tests/sql/test_reader.py": "the reader's rules, one test a sentence",
     "tests/hook/test_budget.py": "the budget under many processes, one test a sentence",
 }

@@ -1,4 +1,4 @@
-"""Keeps the lives of one pair up to date with as few requests as its state allows."""
+"""Keeps the lives of pairs up to date with as few requests as their state allows."""
 
 from __future__ import annotations
 
@@ -31,53 +31,74 @@ SEARCH_HOLES_EVERY = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Dated:
-    """The lives of one pair, how far long holes were searched for, and what was found and not resolved."""
+    """The lives of one pair, how far long holes were searched for, and what was found and not resolved.
+
+    relisted: the asset trades again; reused: another asset bears its ticker; both, and `findings`, as of this sync.
+    """
 
     lives: list[Life]
     holes_checked_until: datetime | None
     hole_note: str | None
+    relisted: bool = False
+    reused: bool = False
+    findings: tuple[Unclassified, ...] = ()
 
 
 class Dater:
-    """Asks the exchange, then the archive, and collects what a report should name."""
+    """Asks the exchange, then the archive, about one pair after the other; not for several threads.
 
-    def __init__(self, hook: BinanceHook, universe: Universe, now: datetime) -> None:
-        self.hook, self.universe, self.now = hook, universe, now
+    halted: the exchange stands still, so that nothing is taken for delisted.
+    """
+
+    def __init__(self, hook: BinanceHook, universe: Universe, now: datetime, *, halted: bool) -> None:
+        self.hook, self.universe, self.now, self.halted = hook, universe, now, halted
         self.has_weeks = True
-        self.unclassified: list[Unclassified] = []
-        self.relisted: list[str] = []
-        self.reused: list[str] = []
 
-    def dated(self, pair: Pair, dated: Dated, *, thorough: bool, halted: bool) -> Dated:
-        """`dated` brought up to date. `thorough` searches for long holes too, `halted` decides no delisting.
+    def is_settled(self, pair: Pair, known: Dated, thorough: bool) -> bool:
+        """Whether `dated` asks for nothing and changes nothing."""
+        if not known.lives:
+            return False
+        had_ended = known.lives[-1].delisted_at is not None
+        may_end = not pair.trading and not had_ended and not self.halted
+        is_back = pair.trading and had_ended
+        return not (may_end or is_back or self._is_searched(pair, known, thorough))
+
+    def dated(self, pair: Pair, known: Dated, thorough: bool) -> Dated:
+        """`known` brought up to date. `thorough` searches for long holes too.
 
         Raises BinanceError and RefusedFile where the exchange or the archive cannot be asked for this pair.
         """
-        lives = dated.lives or self._first_life(pair)
+        lives = known.lives or self._first_life(pair)
         if not lives:
-            return dated
+            return known
         last = lives[-1]
         if pair.trading and last.delisted_at is not None:
-            return self._relisted(pair, dated)
-        if not pair.trading and last.delisted_at is None and not halted:
+            return self._relisted(pair, known)
+        if not pair.trading and last.delisted_at is None and not self.halted:
             lives = [*lives[:-1], replace(last, delisted_at=self._end(pair))]
-        dated, searched_until = replace(dated, lives=lives), dated.holes_checked_until
-        may_be_reused = pair.symbol in self.universe.reused_tickers
-        if may_be_reused and len(lives) == 1:
-            return self._divided(pair, dated, since=last.listed_at)
-        due = searched_until is None or (pair.trading and self.now - searched_until >= SEARCH_HOLES_EVERY)
-        if not (due and (thorough or may_be_reused)):
+        dated = replace(known, lives=lives)
+        if not self._is_searched(pair, dated, thorough):
             return dated
+        searched_until = dated.holes_checked_until
+        if pair.symbol in self.universe.reused_tickers and len(lives) == 1:
+            searched_until = None
         return self._divided(pair, dated, since=searched_until or last.listed_at)
+
+    def _is_searched(self, pair: Pair, dated: Dated, thorough: bool) -> bool:
+        """Whether a search for long holes is due."""
+        may_be_reused = pair.symbol in self.universe.reused_tickers
+        if may_be_reused and len(dated.lives) == 1:
+            return True
+        until = dated.holes_checked_until
+        due = until is None or (pair.trading and self.now - until >= SEARCH_HOLES_EVERY)
+        return due and (thorough or may_be_reused)
 
     def _relisted(self, pair: Pair, dated: Dated) -> Dated:
         """A pair that trades again after it had ended: the same asset, or another one under its ticker."""
         *earlier, last = dated.lives
         dated = replace(dated, lives=[*earlier, replace(last, delisted_at=None)])
         found = self._divided(pair, dated, since=last.delisted_at or last.listed_at)
-        if len(found.lives) == len(dated.lives):
-            self.relisted.append(pair.symbol)
-        return found
+        return replace(found, relisted=len(found.lives) == len(dated.lives))
 
     def _first_life(self, pair: Pair) -> list[Life]:
         try:
@@ -101,21 +122,21 @@ class Dater:
         *earlier, last = dated.lives
         # A pair that stood still at `since`, as long as the grace allows, has its last candle before it.
         since = max(last.listed_at, since - GRACE - timedelta(days=2))
-        name, note = pair.exchange_symbol, dated.hole_note
+        name, found = pair.exchange_symbol, self._holes(pair, since)
         if pair.symbol in self.universe.reused_tickers:
-            found = self._holes(pair, since)
             holes = [hole for hole in found if hole.jumps] if earlier else dividing_holes(found)
-            if holes:
-                self.reused.append(pair.symbol)
-            elif not earlier:
-                reason = "reused_tickers names it, but it has no hole of three days, so it stays one listing"
-                self.unclassified.append(Unclassified(name, reason))
+            reason = "reused_tickers names it, but it has no hole of three days, so it stays one listing"
+            findings = () if holes or earlier else (Unclassified(name, reason),)
             lives = [*earlier, *divide(self.hook, name, last, holes)]
-            return Dated(lives, self.now, None)
-        for hole in self._holes(pair, since):
-            note = f"{hole}: another asset or a redenomination? It stays one listing unless reused_tickers names it"
-            self.unclassified.append(Unclassified(name, note))
-        return Dated(dated.lives, self.now, note)
+            return Dated(lives, self.now, None, reused=bool(holes), findings=findings)
+        doubt = "another asset or a redenomination? It stays one listing unless reused_tickers names it"
+        notes = [f"{hole}: {doubt}" for hole in found]
+        return Dated(
+            dated.lives,
+            self.now,
+            notes[-1] if notes else dated.hole_note,
+            findings=tuple(Unclassified(name, note) for note in notes),
+        )
 
     def _holes(self, pair: Pair, since: datetime) -> list[Hole]:
         name = pair.exchange_symbol

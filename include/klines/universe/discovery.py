@@ -96,9 +96,10 @@ def long_holes(hook: BinanceHook, exchange_symbol: str, since: datetime, now: da
 def quiet_weeks(hook: BinanceHook, exchange_symbol: str, since: datetime) -> bool:
     """True where the 1w candles from `since` on (one page for 19 years) leave no room for a jump in or between them.
 
-    False without such candles. The first week is not looked into: new listings jump.
+    False without such candles. A pair's first week is not looked into: new listings jump. The week of `since` is, where
+    it is a later one: the page begins with the week before it.
     """
-    weeks = hook.klines(exchange_symbol, "1w", start=since - WEEK, limit=1000)
+    weeks = hook.klines(exchange_symbol, "1w", start=since - 2 * WEEK, limit=1000)
     return bool(weeks) and not any(_may_jump(before, week) for before, week in pairwise(weeks))
 
 

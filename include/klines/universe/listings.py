@@ -2,6 +2,7 @@
 
 exchangeInfo names what trades now, the archive listing what ever existed; neither has dates. Those are discovered by
 first and last candles, once a pair, and only for the pairs a run asks for: hundreds of pairs cost no request a day.
+Several pairs are asked for at once: see side_by_side.py.
 """
 
 from __future__ import annotations
@@ -13,24 +14,16 @@ from typing import TYPE_CHECKING
 
 from psycopg.pq import TransactionStatus
 
-from binance_plugin.errors import (
-    ArchiveError,
-    BadConnection,
-    Banned,
-    BinanceError,
-    BudgetUnavailable,
-    ExchangeUnavailable,
-    GeoBlocked,
-    RateLimited,
-)
+from binance_plugin.errors import ArchiveError
 from include.klines import sql
-from include.klines.errors import InvalidRequest, LoadError, RefusedFile
+from include.klines.errors import InvalidRequest, LoadError
 from include.klines.universe.classification import ARCHIVE_ONLY, Pair, Unclassified, classify
 from include.klines.universe.config import TIERS, Universe, load_universe
-from include.klines.universe.dating import Dated, Dater
+from include.klines.universe.dating import Dated
 from include.klines.universe.discovery import HOLE, Life
 from include.klines.universe.moves import moved
 from include.klines.universe.selection import Listing, fetch_listings, refuse_excluded
+from include.klines.universe.side_by_side import Dating, Question
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -44,10 +37,6 @@ if TYPE_CHECKING:
 MONTHLY_FILES = "data/spot/monthly/klines/"
 HALT_NEEDS_PAIRS = 10
 """Where this many pairs are known and none is trading, the exchange stands still and nothing was delisted."""
-GIVE_UP_AFTER = 3
-"""So many pairs in a row that could not be asked for are no longer those pairs' fault."""
-EARLIER_NOTE = "the ticker names another asset since"
-STOPS_ALL = (RateLimited, Banned, GeoBlocked, ExchangeUnavailable, BudgetUnavailable, BadConnection)
 
 
 @dataclass(frozen=True)
@@ -106,8 +95,8 @@ def sync_universe(
     `conn` must be outside a transaction; the rows are written in one. A second sync at the same time waits for the
     first. `clock` is the exchange's clock unless given. A second run changes only synced_at.
     Raises InvalidRequest for symbols or tiers that are not known or left out, LoadError where exchangeInfo names no
-    pair, and BinanceError where the exchange cannot be asked: dates found before that are stored, and the next sync
-    goes on from there.
+    pair, and BinanceError where the exchange cannot be asked: dates found by then are stored, and the next sync goes on
+    from there.
     """
     universe = universe or load_universe()
     if tier is not None and tier not in TIERS:
@@ -120,8 +109,8 @@ def sync_universe(
         rows = sync.run(symbols, tier, limit, also)
         with conn.transaction():
             _write(conn, rows, now)
-        if sync.stopped_by is not None:
-            raise sync.stopped_by
+        if sync.dating.stopped_by is not None:
+            raise sync.dating.stopped_by
         return sync.report(rows)
 
 
@@ -132,14 +121,11 @@ class _Sync:
         for listing in known:
             self.known.setdefault(listing.symbol, []).append(listing)
         self.requests_before = hook.stats.requests
-        self.stopped_by: BinanceError | None = None
-        self.failed_in_a_row = 0
         self.archive_error: str | None = None
         self.halted = False
         self.members: list[Pair] = []
         self.unclassified: list[Unclassified] = []
-        self.dater = Dater(hook, universe, now)
-        self.undated: list[str] = []
+        self.dating = Dating(hook, universe, now)
 
     def run(
         self, symbols: Sequence[str] | None, tier: str | None, limit: int | None, also: Sequence[str]
@@ -153,18 +139,14 @@ class _Sync:
         wanted = self._wanted(symbols, tier, limit) | set(also)
         candidates = [pair for pair in self.members if pair.tier != "excluded"]
         self.halted = len(candidates) >= HALT_NEEDS_PAIRS and not any(pair.trading for pair in candidates)
-        rows: list[Listing] = []
-        for pair in self.members:
-            before = self.known.get(pair.symbol, [])
-            dated = Dated(
-                lives=[Life(row.listed_at, row.delisted_at) for row in before if row.listed_at is not None],
-                holes_checked_until=before[-1].holes_checked_until if before else None,
-                hole_note=next((row.note for row in before if row.note and row.note.startswith(HOLE)), None),
-            )
-            if pair.symbol in wanted and pair.tier != "excluded" and self.stopped_by is None:
-                dated = self._dated(pair, dated, thorough=bool(symbols) or pair.tier == "core")
-            rows += self._rows(pair, dated)
-        return rows
+        known = {pair.symbol: self._known(pair) for pair in self.members}
+        questions = [
+            Question(pair, known[pair.symbol], thorough=bool(symbols) or pair.tier == "core")
+            for pair in candidates
+            if pair.symbol in wanted
+        ]
+        dated = known | self.dating.run(questions, halted=self.halted)
+        return [row for pair in self.members for row in self._rows(pair, dated[pair.symbol])]
 
     def report(self, rows: list[Listing]) -> SyncReport:
         """What happened, by comparing `rows` with what was known."""
@@ -184,11 +166,11 @@ class _Sync:
             delisted=tuple(
                 row.symbol for row in _latest(rows) if row.symbol in running and row.delisted_at is not None
             ),
-            relisted=tuple(self.dater.relisted),
-            reused=tuple(self.dater.reused),
-            undated=tuple(self.undated),
+            relisted=tuple(self.dating.relisted),
+            reused=tuple(self.dating.reused),
+            undated=tuple(self.dating.undated),
             absent=tuple(symbol for symbol in self.universe.core if symbol not in seen),
-            unclassified=(*self.unclassified, *self.dater.unclassified),
+            unclassified=(*self.unclassified, *self.dating.unclassified),
             archive_error=self.archive_error,
             halted=self.halted,
             moved=moved(list(chain.from_iterable(self.known.values())), rows, self.now),
@@ -215,21 +197,13 @@ class _Sync:
         core = [symbol for symbol in chosen if symbol in self.universe.core]
         return set(core[:limit] if limit is not None and limit <= len(core) else chosen)
 
-    def _dated(self, pair: Pair, dated: Dated, *, thorough: bool) -> Dated:
-        """`dated` brought up to date; a pair that cannot be asked for is reported and stays as it was."""
-        try:
-            dated = self.dater.dated(pair, dated, thorough=thorough, halted=self.halted)
-            self.failed_in_a_row = 0
-        except STOPS_ALL as error:
-            self.stopped_by = error
-        except (BinanceError, RefusedFile) as error:
-            self.failed_in_a_row += not isinstance(error, ArchiveError)
-            self.unclassified.append(Unclassified(pair.exchange_symbol, f"its dates could not be found: {error}"))
-            if self.failed_in_a_row >= GIVE_UP_AFTER and isinstance(error, BinanceError):
-                self.stopped_by = error
-        if not dated.lives and self.stopped_by is None:
-            self.undated.append(pair.symbol)
-        return dated
+    def _known(self, pair: Pair) -> Dated:
+        before = self.known.get(pair.symbol, [])
+        return Dated(
+            lives=[Life(row.listed_at, row.delisted_at) for row in before if row.listed_at is not None],
+            holes_checked_until=before[-1].holes_checked_until if before else None,
+            hole_note=next((row.note for row in before if row.note and row.note.startswith(HOLE)), None),
+        )
 
     def _rows(self, pair: Pair, dated: Dated) -> list[Listing]:
         """One row a life, or one without dates; the last one is what the exchange knows under the ticker now."""

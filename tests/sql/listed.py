@@ -1,0 +1,59 @@
+"""Syncs the universe of a simulated exchange for the tests of listings, and reads back what was stored."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from binance_plugin.hook import BinanceHook
+from include.klines.universe.listings import SyncReport, sync_universe
+from include.klines.universe.selection import Listing, fetch_listings, listing_windows
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from tests.exchange import Exchange
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def hook_at(exchange: Exchange, **settings: Any) -> BinanceHook:
+    return BinanceHook.from_url(exchange.url, request_interval=0.0, burst_pause=0.0, sleep=lambda _: None, **settings)
+
+
+def sync(exchange: Exchange, conn: psycopg.Connection, **options: Any) -> SyncReport:
+    return sync_universe(hook_at(exchange), conn, **options)
+
+
+def rows_of(conn: psycopg.Connection, symbol: str) -> list[Listing]:
+    with conn.transaction():
+        return [row for row in fetch_listings(conn) if row.symbol == symbol]
+
+
+def windows_of(conn: psycopg.Connection, symbol: str) -> list[tuple[datetime, datetime | None]]:
+    return listing_windows(rows_of(conn, symbol), symbol)
+
+
+def show(exchange: Exchange, **statuses: str) -> None:
+    """Let exchangeInfo show these statuses, and no other pair that the simulated exchange would."""
+    exchange.clear_faults()
+    lines = [
+        {
+            "symbol": f"{base}USDT",
+            "baseAsset": base,
+            "quoteAsset": "USDT",
+            "status": status,
+            "isSpotTradingAllowed": True,
+        }
+        for base, status in statuses.items()
+    ]
+    exchange.fault("status", status=200, kind="exchangeInfo", body=json.dumps({"symbols": lines}))
+
+
+def refuse_weeks(exchange: Exchange) -> None:
+    """Let the exchange have no candles of a week, like one that is not quite Binance."""
+    body = json.dumps({"code": -1120, "msg": "Invalid interval."})
+    exchange.fault("status", status=400, kind="klines", interval="1w", body=body)
