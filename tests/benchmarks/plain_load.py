@@ -21,7 +21,7 @@ from include.klines.load.lanes import Lane, plan_lanes
 from include.klines.load.loading import LaneLoader
 from include.klines.load.planning import incomplete, load_scope, plan_series
 from include.klines.params import validate_load_request
-from include.klines.quality import measuring
+from include.klines.quality.closing import measure_scope
 from include.klines.universe.selection import fetch_listings
 
 
@@ -37,9 +37,7 @@ def main() -> None:
         lanes = plan_lanes(incomplete(conn, plan_series(fetch_listings(conn), scope), clock.now()))
         with ProcessPoolExecutor(order["processes"], mp_context=get_context("spawn")) as pool:
             stored = sum(pool.map(partial(_load, order), [lane.to_json() for lane in lanes]))
-        measuring.measure(
-            conn, symbols=None, timeframes=None, series=scope.series, window=scope.measured, clock=clock.now()
-        )
+        measure_scope(hook, conn, scope, clock.now())
     print(stored)
 
 

@@ -13,8 +13,7 @@ from include.klines.load.lanes import Lane, plan_lanes
 from include.klines.load.loading import LaneLoader, LaneReport
 from include.klines.load.planning import Scope, load_scope, plan_series
 from include.klines.params import validate_increment_request, validate_load_request, validate_range_request
-from include.klines.quality import measuring
-from include.klines.quality.witnesses import ask_witnesses
+from include.klines.quality.closing import measure_scope
 from include.klines.settings import enabled_timeframes
 from include.klines.universe.selection import fetch_listings
 from include.klines.upkeep.gap_filling import GapLoader, Outcome, find_gaps, gap_lanes, outcome
@@ -66,7 +65,7 @@ class Upkeep:
         scope = load_scope(hook, self.conn, request)
         lanes = plan_lanes(plan_series(fetch_listings(self.conn), scope))
         reports = self._run(lanes, hook, clock, source=request.source)
-        self._measure(scope, hook, clock)
+        measure_scope(hook, self.conn, scope, clock.now())
         return reports
 
     def daily(self, day: str, **params: Any) -> list[LaneReport]:
@@ -86,7 +85,7 @@ class Upkeep:
         scope = Scope.from_json(scope.to_json())
         lanes = increment_lanes(self.conn, listings, scope, request.lookback, clock.now())
         reports = self._run(lanes, hook, clock, dag_id="klines_daily_increment")
-        self._measure(scope, hook, clock)
+        measure_scope(hook, self.conn, scope, clock.now())
         return scope, reports
 
     def weekly(self, sunday: str, **params: Any) -> tuple[Outcome, list[LaneReport]]:
@@ -103,9 +102,9 @@ class Upkeep:
             limit=request.limit,
         )
         scope = Scope.of_series(series, request.window)
-        self._measure(scope, hook, clock)
+        measure_scope(hook, self.conn, scope, clock.now())
         lanes, reports = self._fill(scope, hook, clock, request.max_attempts)
-        self._measure(scope, hook, clock)
+        measure_scope(hook, self.conn, scope, clock.now())
         return outcome(self.conn, lanes, scope, request.max_attempts), reports
 
     def monthly(self, first: str) -> tuple[Scope, list[LaneReport]]:
@@ -116,11 +115,11 @@ class Upkeep:
         notes = keep_universe(hook, self.conn, clock=clock.now())
         series = stored_series(self.conn, fetch_listings(self.conn), timeframes=enabled_timeframes())
         scope = Scope.of_series(series, month, notes)
-        self._measure(scope, hook, clock)
+        measure_scope(hook, self.conn, scope, clock.now())
         again = file_lanes(hook, self.conn, fetch_listings(self.conn), scope)
         self._fill(scope, hook, clock, 3)
         reports = self._run(again, hook, clock, source="archive")
-        self._measure(scope, hook, clock)
+        measure_scope(hook, self.conn, scope, clock.now())
         return scope, reports
 
     def _fill(
@@ -135,12 +134,6 @@ class Upkeep:
     ) -> list[LaneReport]:
         loader = LaneLoader(self.conn, hook, clock, dag_id, "run", source)
         return [loader.load(Lane.from_json(lane.to_json())) for lane in lanes]
-
-    def _measure(self, scope: Scope, hook: BinanceHook, clock: ExchangeClock) -> None:
-        ask_witnesses(hook, self.conn, timeframes=scope.timeframes, window=scope.window, clock=clock.now())
-        measuring.measure(
-            self.conn, symbols=None, timeframes=None, series=scope.series, window=scope.measured, clock=clock.now()
-        )
 
 
 def inserted(reports: Any) -> int:

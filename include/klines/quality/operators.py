@@ -33,12 +33,10 @@ class MeasureQualityOperator(BaseSQLOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Returns the counts of the measurement."""
         from binance_plugin.hook import BinanceHook
-        from include.klines import sql
         from include.klines.clock import ExchangeClock
         from include.klines.database import market_connection
         from include.klines.load.planning import Scope
-        from include.klines.quality import measuring
-        from include.klines.quality.witnesses import ask_witnesses
+        from include.klines.quality.closing import measure_scope
 
         if self.scope is None:  # this task also runs after failures, which may have come before there was a scope
             raise AirflowSkipException("there is nothing to measure: choose_scope failed, its log says why.")
@@ -46,10 +44,6 @@ class MeasureQualityOperator(BaseSQLOperator):
         hook = BinanceHook(BINANCE_CONN_ID)
         clock = ExchangeClock.read(hook).now()
         with market_connection(self.get_db_hook()) as conn:
-            ask_witnesses(hook, conn, timeframes=scope.timeframes, window=scope.window, clock=clock)
-            report = measuring.measure(
-                conn, symbols=None, timeframes=None, series=scope.series, window=scope.measured, clock=clock
-            )
-            conn.execute(sql.load("load/refresh_fingerprints").encode())
+            report = measure_scope(hook, conn, scope, clock)
         self.log.info("%s", report)
         return report.to_json()

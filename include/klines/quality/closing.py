@@ -1,0 +1,31 @@
+"""The closing step of every Dag that loads: ask about lonely holes, measure, and have the digests ready for readers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from include.klines import sql
+from include.klines.quality import measuring
+from include.klines.quality.witnesses import ask_witnesses
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import psycopg
+
+    from binance_plugin.hook import BinanceHook
+    from include.klines.load.planning import Scope
+    from include.klines.quality.measuring import QualityReport
+
+
+def measure_scope(hook: BinanceHook, conn: psycopg.Connection, scope: Scope, clock: datetime) -> QualityReport:
+    """Measure the series of a scope in its window as of `clock`, the exchange's time (UTC).
+
+    The hook's errors pass through: what was measured before stays.
+    """
+    ask_witnesses(hook, conn, timeframes=scope.timeframes, window=scope.window, clock=clock)
+    report = measuring.measure(
+        conn, symbols=None, timeframes=None, series=scope.series, window=scope.measured, clock=clock
+    )
+    conn.execute(sql.load("load/refresh_fingerprints").encode())
+    return report
