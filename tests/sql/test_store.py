@@ -19,6 +19,7 @@ from include.klines.errors import LoadError
 from include.klines.load import staging
 from include.klines.load.lanes import SeriesPlan
 from include.klines.load.store import Counts, Fetched, RunRef, record_sync, store_window
+from include.klines.packing import VALUES
 from include.klines.windows import Window
 
 if TYPE_CHECKING:
@@ -165,12 +166,27 @@ def test_every_candle_of_every_block_arrives_as_it_is(conn: psycopg.Connection, 
     sent = candles(range(number))
     with conn.transaction():
         staging.copy_to_market_data(conn, "BTC", "1h", sent)
-    columns = ", ".join(name for name, _ in staging._VALUES)
+    columns = ", ".join(name for name, _ in VALUES)
     stored = conn.execute(
         f"SELECT extract(EPOCH FROM timestamp) * 1000000, {columns} FROM market_data ORDER BY timestamp"  # noqa: S608 – names of this file
     ).fetchall()
-    values = [getattr(sent, name).tolist() for name, _ in staging._VALUES]
+    values = [getattr(sent, name).tolist() for name, _ in VALUES]
     assert stored == list(zip(sent.open_time.tolist(), *values, strict=True))
+
+
+def test_a_month_that_comes_whole_into_an_empty_place_is_stored_with_its_digest(conn: psycopg.Connection) -> None:
+    late = Window(DAY.start, MARCH.end)
+    store_window(conn, BTC, fetched(candles(range(32 * 24)), window=late), run=RUN, clock=APRIL)
+    statement = b"SELECT * FROM candle_digest('BTC', '1h', '2024-03-01Z', '2024-04-01Z')"
+    assert kept_digests(conn) == [(2, None, None), (3, *conn.execute(statement).fetchone())]
+    conn.execute("DELETE FROM market_data WHERE timestamp = '2024-03-03 05:00Z'")
+    store_window(conn, BTC, fetched(candles(MARCH_HOURS), window=MARCH), run=RUN, clock=APRIL)
+    assert kept_digests(conn) == [(2, None, None), (3, None, None)]
+
+
+def kept_digests(conn: psycopg.Connection) -> list[tuple[Any, ...]]:
+    """Month, number of candles and their digest."""
+    return [(row["month"].month, row["candles"], row["digest"]) for row in table(conn, "series_fingerprint")]
 
 
 def test_an_empty_answer_stores_a_record_and_a_gap_and_no_range(conn: psycopg.Connection) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from include.klines import sql
 from include.klines.errors import LoadError
+from include.klines.packing import POSTGRES_EPOCH_MICROSECONDS, VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,22 +21,10 @@ if TYPE_CHECKING:
 
     from include.klines.candles import Candles
 
-POSTGRES_EPOCH_MICROSECONDS = 946_684_800_000_000  # 2000-01-01 in microseconds since 1970
 BLOCK_ROWS = 800
 """About 128 KB: what psycopg hands to libpq in one piece, and small enough to stay in the processor's cache."""
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _TRAILER = b"\xff\xff"
-_VALUES = (
-    ("open", ">f8"),
-    ("high", ">f8"),
-    ("low", ">f8"),
-    ("close", ">f8"),
-    ("volume", ">f8"),
-    ("quote_volume", ">f8"),
-    ("trades", ">i8"),
-    ("taker_buy_volume", ">f8"),
-    ("taker_buy_quote_volume", ">f8"),
-)
 
 
 def encode(candles: Candles, *constants: str) -> Iterator[bytes | memoryview]:
@@ -44,16 +33,16 @@ def encode(candles: Candles, *constants: str) -> Iterator[bytes | memoryview]:
     They come in blocks, all in one buffer: a block is void once the next one is asked for.
     """
     texts = [text.encode() for text in constants]
-    lead = (len(texts) + 1 + len(_VALUES)).to_bytes(2, "big")
+    lead = (len(texts) + 1 + len(VALUES)).to_bytes(2, "big")
     lead += b"".join(len(text).to_bytes(4, "big") + text for text in texts)
-    row = lead + ((8).to_bytes(4, "big") + bytes(8)) * (1 + len(_VALUES))
+    row = lead + ((8).to_bytes(4, "big") + bytes(8)) * (1 + len(VALUES))
     block = bytearray(row * BLOCK_ROWS)
-    kinds = (">i8", *(kind for _, kind in _VALUES))
+    kinds = (">i8", *(kind for _, kind in VALUES))
     fields = [
         np.ndarray((BLOCK_ROWS,), kind, block, len(lead) + 12 * index + 4, (len(row),))
         for index, kind in enumerate(kinds)
     ]
-    columns = [candles.open_time - POSTGRES_EPOCH_MICROSECONDS, *(getattr(candles, name) for name, _ in _VALUES)]
+    columns = [candles.open_time - POSTGRES_EPOCH_MICROSECONDS, *(getattr(candles, name) for name, _ in VALUES)]
     yield _HEADER
     for first in range(0, len(candles), BLOCK_ROWS):
         rows = min(BLOCK_ROWS, len(candles) - first)

@@ -11,8 +11,9 @@ from include.klines.candles import Candles
 from include.klines.errors import LoadError
 from include.klines.intervals import parse_timeframe
 from include.klines.load import staging
+from include.klines.packing import digest
 from include.klines.quality import measuring
-from include.klines.windows import month_of
+from include.klines.windows import month_of, months
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -131,8 +132,6 @@ def store_window(
             _run(conn, "load/record_range", binds | reach)
         else:
             touch(conn, [series], clock)
-        if counts.inserted or counts.revised:
-            _run(conn, "load/touch_fingerprints", binds)
         _record_origin(conn, fetched, binds | {"run_id": run.run_id})
         record_sync(conn, series, fetched, counts, run=run, clock=clock)
     return counts
@@ -191,16 +190,36 @@ def _write(conn: psycopg.Connection, fetched: Fetched, binds: dict[str, Any]) ->
     if not sent:
         return Counts(rejected=rejected)
     if _one(conn, "load/window_is_empty", binds)[0]:
+        _run(conn, "load/touch_fingerprints", binds)
         staging.copy_to_market_data(conn, binds["symbol"], binds["timeframe"], fetched.candles)
+        _keep_fingerprints(conn, fetched, binds)
         return Counts(fetched=sent, inserted=sent, rejected=rejected)
     staging.copy_to_staging(conn, fetched.candles)
     staged, inserted, revised, unchanged = _one(conn, "load/upsert", binds)
+    if inserted or revised:
+        _run(conn, "load/touch_fingerprints", binds)
     if staged != sent:
         raise LoadError(
             f"{binds['symbol']} {binds['timeframe']} {fetched.window}: {sent} candles were sent to staging, "
             f"but {staged} were there at the upsert; nothing was stored, run the lane again."
         )
     return Counts(sent, inserted, revised, unchanged, rejected)
+
+
+def _keep_fingerprints(conn: psycopg.Connection, fetched: Fetched, binds: dict[str, Any]) -> None:
+    """Keep the digests of the whole months of a window that was empty: all their candles are at hand.
+
+    PostgreSQL would need ten times as long to read and hash them when the load is measured.
+    """
+    whole = [month for month in months(fetched.window) if month_of(month.start) == month]
+    parts = [(month, part) for month in whole if len(part := fetched.candles.slice(month))]
+    if parts:
+        made = {
+            "months": [month.start.date() for month, _ in parts],
+            "candles": [len(part) for _, part in parts],
+            "digests": [digest(part) for _, part in parts],
+        }
+        _run(conn, "load/keep_fingerprints", binds | made)
 
 
 def _is_whole(series: SeriesPlan, fetched: Fetched) -> bool:

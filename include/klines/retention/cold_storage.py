@@ -6,22 +6,19 @@ DuckDB and polars scan. A file only grows: what it holds stays, and a candle tha
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from include.klines import sql
 from include.klines.candles import Candles
 from include.klines.errors import PruneError
-from include.klines.load.staging import POSTGRES_EPOCH_MICROSECONDS
-from include.klines.reader.fingerprints import CANDLE
+from include.klines.packing import VALUES, digest, pack
 from include.klines.settings import COLD_STORAGE
 
 if TYPE_CHECKING:
@@ -29,7 +26,7 @@ if TYPE_CHECKING:
 
 UNNAMED = "unnamed"
 """The exchange's folder of a database that was not given to an exchange."""
-COLUMNS = tuple(name for name in CANDLE.names or () if name != "time")
+COLUMNS = tuple(name for name, _ in VALUES)
 TIME = pa.timestamp("us", tz="UTC")
 
 
@@ -76,27 +73,6 @@ class ColdStorage:
         beside.fs.mv(beside.path, path.path)
         _same(path, merged)
         return int(path.stat().st_size)
-
-
-def pack(candles: Candles) -> bytes:
-    """The bytes that candle_digest() hashes in SQL, 80 a candle."""
-    packed = np.empty(len(candles), CANDLE)
-    packed["time"] = candles.open_time - POSTGRES_EPOCH_MICROSECONDS
-    for name in COLUMNS:
-        packed[name] = getattr(candles, name)
-    return packed.tobytes()
-
-
-def unpack(packed: bytes | None) -> Candles:
-    """The inverse of `pack`."""
-    rows = np.frombuffer(packed or b"", CANDLE)
-    columns: dict[str, Any] = {name: rows[name].astype(rows.dtype[name].newbyteorder("=")) for name in COLUMNS}
-    return Candles(open_time=rows["time"].astype(np.int64) + POSTGRES_EPOCH_MICROSECONDS, **columns)
-
-
-def digest(candles: Candles) -> bytes:
-    """SHA-256 of the candles, the same as candle_digest() in SQL."""
-    return hashlib.sha256(pack(candles)).digest()
 
 
 def _encode(candles: Candles, about: dict[str, Any]) -> bytes:

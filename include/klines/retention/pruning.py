@@ -21,8 +21,8 @@ from psycopg import errors as pg
 from include.klines import sql
 from include.klines.errors import PruneError
 from include.klines.intervals import TIMEFRAMES
+from include.klines.packing import digest, unpack
 from include.klines.retention import plan
-from include.klines.retention.cold_storage import ColdStorage, digest, unpack
 from include.klines.retention.plan import Removable
 from include.klines.windows import months
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from include.klines.retention.cold_storage import ColdStorage
     from include.klines.retention.plan import Partition, Prospect
 
 log = logging.getLogger(__name__)
