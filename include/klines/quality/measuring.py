@@ -114,7 +114,7 @@ def measure(
     """
     series = _series(conn, symbols, timeframes) if series is None else list(series)
     span = Window(month_of(window.start).start, window.end)
-    binds = _binds(series, window) | {"clock": clock}
+    binds = anomalies.scope(series, window) | {"clock": clock}
     with conn.transaction():
         _run(conn, "begin")
         anomalies.keep_days(conn, series, window, clock)
@@ -148,7 +148,7 @@ def record_gaps(
     New gaps are open (or keep the cause of the gap they were part of); `measure` finds the causes.
     """
     series = [(symbol, timeframe) for timeframe in timeframes for symbol in symbols]
-    _run(conn, "record_gaps", _binds(series, window) | {"clock": clock})
+    _run(conn, "record_gaps", anomalies.scope(series, window) | {"clock": clock})
 
 
 def record_empty(
@@ -203,7 +203,7 @@ def coverage(
     listing nor candles has no row.
     """
     series = _series(conn, symbols, timeframes) if series is None else list(series)
-    binds = _binds(series, window) | {"clock": clock}
+    binds = anomalies.scope(series, window) | {"clock": clock}
     return [SeriesCoverage(*row) for row in _run(conn, "coverage", binds)]
 
 
@@ -222,15 +222,6 @@ def known_series(
         "timeframes": None if timeframes is None else list(timeframes),
     }
     return [(symbol, timeframe) for symbol, timeframe in _run(conn, "known_series", binds)]
-
-
-def _binds(series: Sequence[Series], window: Window) -> dict[str, Any]:
-    return {
-        "symbols": [symbol for symbol, _ in series],
-        "timeframes": [timeframe for _, timeframe in series],
-        "range_start": window.start,
-        "range_end": window.end,
-    }
 
 
 def _run(conn: psycopg.Connection, name: str, binds: dict[str, Any] | None = None) -> psycopg.Cursor[tuple[Any, ...]]:

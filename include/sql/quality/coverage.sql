@@ -1,6 +1,7 @@
 -- How complete each series is in [range_start, range_end): first and last candle, candles stored and expected, missing ones and gaps
 -- by cause. Counted afresh. A series without a listing and without candles has no row.
--- Binds: symbols, timeframes (text[]; entry i of both names a series), range_start, range_end, clock (or null: everything is closed).
+-- Binds: symbols, timeframes (text[]; entry i of both names a series), each_timeframe (text[], each once), range_start, range_end, clock
+-- (or null: everything is closed).
 -- Tables: market_data, data_gap, symbol_listing, historical_data_range. Reads only.
 WITH spans AS MATERIALIZED (
     SELECT
@@ -41,7 +42,7 @@ counted AS (
             WHERE
                 candle.symbol = spans.symbol
                 AND candle.timeframe = spans.timeframe
-                AND candle.timeframe = any(%(timeframes)s::text[])
+                AND candle.timeframe = any(%(each_timeframe)s::text[])
                 AND candle.timestamp >= %(range_start)s::timestamptz
                 AND candle.timestamp < %(range_end)s::timestamptz
                 AND candle.timestamp >= spans.span_start

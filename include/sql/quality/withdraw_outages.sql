@@ -1,9 +1,9 @@
 -- Removes outages that a stored candle contradicts.
--- Binds: timeframes (text[]), range_start, range_end. Tables: exchange_outage (written), market_data, historical_data_range.
+-- Binds: each_timeframe (text[], each once), range_start, range_end. Tables: exchange_outage (written), market_data, historical_data_range.
 -- A second run changes nothing.
 DELETE FROM exchange_outage AS outage
 WHERE
-    outage.timeframe = any(%(timeframes)s::text[])
+    outage.timeframe = any(%(each_timeframe)s::text[])
     AND outage.starts_at < %(range_end)s::timestamptz
     AND outage.ends_at > %(range_start)s::timestamptz
     AND EXISTS (
@@ -16,7 +16,7 @@ WHERE
                 WHERE
                     candle.symbol = stored.symbol
                     AND candle.timeframe = outage.timeframe
-                    AND candle.timeframe = any(%(timeframes)s::text[])
+                    AND candle.timeframe = any(%(each_timeframe)s::text[])
                     AND candle.timestamp >= outage.starts_at
                     AND candle.timestamp < outage.ends_at
                 -- any candle will do

@@ -1,7 +1,7 @@
 -- severity: fail
 -- Candles that two listings claim: listings of one ticker that overlap, or the same traded candle under a pair and under
 -- its successor.
--- Binds: symbols, timeframes (text[]), range_start, range_end. Tables: market_data, symbol_listing. Reads only.
+-- Binds: each_symbol, each_timeframe (text[], each once), range_start, range_end. Tables: market_data, symbol_listing. Reads only.
 -- Rows: symbol, timeframe, timestamp, detail.
 WITH shared AS MATERIALIZED (
     SELECT
@@ -17,7 +17,7 @@ WITH shared AS MATERIALIZED (
             AND one.listing_number < other.listing_number
             AND other.listed_at < coalesce(one.delisted_at, 'infinity')
             AND one.listed_at < coalesce(other.delisted_at, 'infinity')
-    WHERE one.symbol = any(%(symbols)s::text[])
+    WHERE one.symbol = any(%(each_symbol)s::text[])
 ),
 
 successions AS MATERIALIZED (
@@ -25,7 +25,7 @@ successions AS MATERIALIZED (
         symbol,
         successor
     FROM symbol_listing
-    WHERE successor IS NOT NULL AND (symbol = any(%(symbols)s::text[]) OR successor = any(%(symbols)s::text[]))
+    WHERE successor IS NOT NULL AND (symbol = any(%(each_symbol)s::text[]) OR successor = any(%(each_symbol)s::text[]))
 )
 
 SELECT
@@ -42,7 +42,7 @@ CROSS JOIN
         FROM market_data AS stored
         WHERE
             stored.symbol = shared.symbol
-            AND stored.timeframe = any(%(timeframes)s::text[])
+            AND stored.timeframe = any(%(each_timeframe)s::text[])
             AND stored.timestamp >= %(range_start)s::timestamptz
             AND stored.timestamp < %(range_end)s::timestamptz
             AND stored.timestamp >= shared.starts_at
@@ -76,10 +76,10 @@ CROSS JOIN
             candle.symbol = successions.successor
             AND twin.symbol = successions.symbol
             AND candle.volume > 0
-            AND candle.timeframe = any(%(timeframes)s::text[])
+            AND candle.timeframe = any(%(each_timeframe)s::text[])
             AND candle.timestamp >= %(range_start)s::timestamptz
             AND candle.timestamp < %(range_end)s::timestamptz
-            AND twin.timeframe = any(%(timeframes)s::text[])
+            AND twin.timeframe = any(%(each_timeframe)s::text[])
             AND twin.timestamp >= %(range_start)s::timestamptz
             AND twin.timestamp < %(range_end)s::timestamptz
         OFFSET 0 -- noqa: AM09

@@ -1,7 +1,7 @@
 -- severity: fail
 -- Candles whose high and low do not bound open and close. The constraint high_and_low_bound_open_and_close keeps them out;
 -- rows are read only where a partition lacks it.
--- Binds: symbols, timeframes (text[]), range_start, range_end. Table: market_data. Reads only.
+-- Binds: each_symbol, each_timeframe (text[], each once), range_start, range_end. Table: market_data. Reads only.
 -- Rows: symbol, timeframe, timestamp, detail.
 SELECT
     symbol,
@@ -22,8 +22,8 @@ WHERE
                     AND guard.convalidated
             )
     )
-    AND symbol = any(%(symbols)s::text[])
-    AND timeframe = any(%(timeframes)s::text[])
+    AND symbol = any(%(each_symbol)s::text[])
+    AND timeframe = any(%(each_timeframe)s::text[])
     AND timestamp >= %(range_start)s::timestamptz
     AND timestamp < %(range_end)s::timestamptz
     AND NOT (low <= high AND open BETWEEN low AND high AND close BETWEEN low AND high)

@@ -4,7 +4,8 @@
 -- and MAD (median absolute deviation) are those of the log returns of 250 candles before and after. The score is Iglewicz
 -- and Hoaglin's (How to Detect and Handle Outliers, ASQC 1993), who take 3.5 for normal data; returns of coins have far
 -- heavier tails, so 25 leaves single wrong prints.
--- Binds: symbols, timeframes (text[]), range_start, range_end. Tables: candle_day, market_data. Reads only.
+-- Binds: symbols, timeframes (text[]; entry i of both names a series), each_symbol, each_timeframe (text[], each once),
+-- range_start, range_end. Tables: candle_day, market_data. Reads only.
 -- Rows: symbol, timeframe, timestamp, detail.
 WITH wide_days AS (
     -- below 1d, a spike and one of its neighbours share a day: only days with a wide range are read candle by candle
@@ -14,8 +15,8 @@ WITH wide_days AS (
         day
     FROM candle_day
     WHERE
-        symbol = any(%(symbols)s::text[])
-        AND timeframe = any(%(timeframes)s::text[])
+        symbol = any(%(each_symbol)s::text[])
+        AND timeframe = any(%(each_timeframe)s::text[])
         AND day > %(range_start)s::timestamptz - interval '1 day'
         AND day < %(range_end)s::timestamptz
         AND highest_close > 1.2 * lowest_close
@@ -56,7 +57,7 @@ neighbours AS (
         WHERE
             stored.symbol = stretches.symbol
             AND stored.timeframe = stretches.timeframe
-            AND stored.timeframe = any(%(timeframes)s::text[])
+            AND stored.timeframe = any(%(each_timeframe)s::text[])
             AND stored.timestamp >= %(range_start)s::timestamptz - interval '24 hours'
             AND stored.timestamp < %(range_end)s::timestamptz + interval '24 hours'
             AND stored.timestamp >= lower(stretches.span)
@@ -101,7 +102,7 @@ scored AS (
                 WHERE
                     nearby.symbol = jumps.symbol
                     AND nearby.timeframe = jumps.timeframe
-                    AND nearby.timeframe = any(%(timeframes)s::text[])
+                    AND nearby.timeframe = any(%(each_timeframe)s::text[])
                     AND nearby.close > 0
                     AND nearby.timestamp >= jumps.timestamp - 250 * timeframe_step(jumps.timeframe)
                     AND nearby.timestamp <= jumps.timestamp + 250 * timeframe_step(jumps.timeframe)

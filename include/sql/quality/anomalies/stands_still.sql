@@ -1,7 +1,8 @@
 -- severity: warn
 -- Runs of at least six hours and three candles without a trade, volume 0 and high = low, outside known outages: what
 -- fillers invent, or a pair nobody trades. Single ones are legal: the archive has 2020-12-21 14:00.
--- Binds: symbols, timeframes (text[]), range_start, range_end. Tables: candle_day, market_data, exchange_outage. Reads only.
+-- Binds: symbols, timeframes (text[]; entry i of both names a series), each_symbol, each_timeframe (text[], each once),
+-- range_start, range_end. Tables: candle_day, market_data, exchange_outage. Reads only.
 -- Rows: symbol, timeframe, timestamp (of the first candle), detail.
 WITH places AS (
     -- below 1d, only days with a flat candle are read
@@ -12,8 +13,8 @@ WITH places AS (
         least(day + interval '1 day', %(range_end)s::timestamptz) AS ends_at
     FROM candle_day
     WHERE
-        symbol = any(%(symbols)s::text[])
-        AND timeframe = any(%(timeframes)s::text[])
+        symbol = any(%(each_symbol)s::text[])
+        AND timeframe = any(%(each_timeframe)s::text[])
         AND day > %(range_start)s::timestamptz - interval '1 day'
         AND day < %(range_end)s::timestamptz
         AND standing > 0
@@ -48,7 +49,7 @@ flat AS (
             WHERE
                 stored.symbol = places.symbol
                 AND stored.timeframe = places.timeframe
-                AND stored.timeframe = any(%(timeframes)s::text[])
+                AND stored.timeframe = any(%(each_timeframe)s::text[])
                 AND stored.timestamp >= places.starts_at
                 AND stored.timestamp < places.ends_at
                 AND stored.timestamp >= %(range_start)s::timestamptz
