@@ -34,24 +34,47 @@ counted AS (
     GROUP BY pieces.symbol, pieces.timeframe, pieces.range_start, pieces.range_end
 ),
 
+-- months that were measured before and of which nothing is expected any more
+gone AS MATERIALIZED (
+    SELECT
+        series.symbol,
+        series.timeframe,
+        month.date_range_start
+    FROM unnest(%(symbols)s::text[], %(timeframes)s::text[]) AS series (symbol, timeframe)
+    CROSS JOIN
+        LATERAL ( -- noqa: ST05
+            SELECT quality.date_range_start
+            FROM data_quality AS quality
+            WHERE
+                quality.symbol = series.symbol
+                AND quality.timeframe = series.timeframe
+                AND quality.period = 'month'
+                AND quality.date_range_start >= date_trunc('month', %(range_start)s::timestamptz, 'UTC')
+                AND quality.date_range_start < (
+                    date_trunc('month', (%(range_end)s::timestamptz - interval '1 microsecond') AT TIME ZONE 'UTC')
+                    + interval '1 month'
+                ) AT TIME ZONE 'UTC'
+            -- looked up series by series: of a new month the planner expects one row in all, and compares all with all
+            OFFSET 0 -- noqa: AM09
+        ) AS month
+    WHERE
+        NOT EXISTS (
+            SELECT FROM counted
+            WHERE
+                counted.symbol = series.symbol
+                AND counted.timeframe = series.timeframe
+                AND counted.range_start = month.date_range_start
+        )
+),
+
 outdated AS (
     DELETE FROM data_quality AS quality
-    USING unnest(%(symbols)s::text[], %(timeframes)s::text[]) AS series (symbol, timeframe)
+    USING gone
     WHERE
-        quality.symbol = series.symbol
-        AND quality.timeframe = series.timeframe
+        quality.symbol = gone.symbol
+        AND quality.timeframe = gone.timeframe
         AND quality.period = 'month'
-        AND quality.date_range_start >= date_trunc('month', %(range_start)s::timestamptz, 'UTC')
-        AND quality.date_range_start < (
-            date_trunc('month', (%(range_end)s::timestamptz - interval '1 microsecond') AT TIME ZONE 'UTC') + interval '1 month'
-        ) AT TIME ZONE 'UTC'
-        AND (quality.symbol, quality.timeframe, quality.date_range_start) NOT IN (
-            SELECT
-                counted.symbol,
-                counted.timeframe,
-                counted.range_start
-            FROM counted
-        )
+        AND quality.date_range_start = gone.date_range_start
 )
 
 INSERT INTO data_quality (

@@ -14,6 +14,7 @@ judged AS (
         gap.timeframe,
         gap.gap_start,
         gap.gap_end,
+        gap.cause AS known_cause,
         CASE
             WHEN tstzrange(gap.gap_start, gap.gap_end) <@ standstill.spans THEN 'exchange_outage'
             WHEN cardinality(gap.rest_empty_on) >= 2 AND cardinality(gap.archive_empty_on) >= 2 THEN 'suspension'
@@ -25,15 +26,26 @@ judged AS (
     WHERE gap.resolved_at IS NULL AND gap.cause <> 'pruned'
 ),
 
-changed AS (
-    UPDATE data_gap AS gap SET cause = judged.cause
+-- a handful, as a rule: only these are looked up to be written
+differing AS MATERIALIZED (
+    SELECT
+        symbol,
+        timeframe,
+        gap_start,
+        gap_end,
+        cause
     FROM judged
+    WHERE known_cause <> cause
+),
+
+changed AS (
+    UPDATE data_gap AS gap SET cause = differing.cause
+    FROM differing
     WHERE
-        gap.symbol = judged.symbol
-        AND gap.timeframe = judged.timeframe
-        AND gap.gap_start = judged.gap_start
-        AND gap.gap_end = judged.gap_end
-        AND gap.cause <> judged.cause
+        gap.symbol = differing.symbol
+        AND gap.timeframe = differing.timeframe
+        AND gap.gap_start = differing.gap_start
+        AND gap.gap_end = differing.gap_end
     RETURNING gap.gap_start, gap.gap_end
 )
 

@@ -20,23 +20,43 @@ reach AS (
     WHERE series.timeframe <> '1d' AND span.first_day < span.last_day
 ),
 
-absent AS (
+-- series that lack a day: counted first, as a rule there is none
+short AS MATERIALIZED (
     SELECT
         reach.symbol,
         reach.timeframe,
+        reach.first_day,
+        reach.last_day
+    FROM reach
+    CROSS JOIN
+        LATERAL (
+            SELECT count(*) AS days
+            FROM candle_day AS known
+            WHERE
+                known.symbol = reach.symbol
+                AND known.timeframe = reach.timeframe
+                AND known.day >= reach.first_day
+                AND known.day < reach.last_day
+        ) AS kept
+    WHERE kept.days * interval '1 day' < reach.last_day - reach.first_day
+),
+
+absent AS (
+    SELECT
+        short.symbol,
+        short.timeframe,
         unnest(
-            tstzmultirange(tstzrange(reach.first_day, reach.last_day))
+            tstzmultirange(tstzrange(short.first_day, short.last_day))
             - coalesce(range_agg(tstzrange(known.day, known.day + interval '1 day')), '{}')
         ) AS days
-    FROM reach
+    FROM short
     LEFT JOIN candle_day AS known
         ON
-            reach.symbol = known.symbol
-            AND reach.timeframe = known.timeframe
-            AND reach.first_day <= known.day
-            AND reach.last_day > known.day
-    WHERE reach.first_day < reach.last_day
-    GROUP BY reach.symbol, reach.timeframe, reach.first_day, reach.last_day
+            short.symbol = known.symbol
+            AND short.timeframe = known.timeframe
+            AND short.first_day <= known.day
+            AND short.last_day > known.day
+    GROUP BY short.symbol, short.timeframe, short.first_day, short.last_day
 ),
 
 together AS (

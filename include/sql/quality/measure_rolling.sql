@@ -2,7 +2,7 @@
 -- only months that a range cuts are counted again. What was never asked for is not expected. Only the newest are kept.
 -- Binds: symbols, timeframes (text[]; entry i of both names a series), clock.
 -- Tables: data_quality (written), candle_day, market_data, data_gap, data_anomaly. A second run changes nothing.
-WITH ranges AS (
+WITH ranges AS MATERIALIZED (
     SELECT
         days || 'd' AS period,
         date_trunc('day', %(clock)s::timestamptz, 'UTC') - days * interval '24 hours' AS range_start,
@@ -26,8 +26,6 @@ pieces AS MATERIALIZED (
         spans.timeframe,
         spans.step,
         ranges.period,
-        ranges.range_start,
-        ranges.range_end,
         quality.actual_records,
         quality.missing_records,
         greatest(ranges.range_start, quality.date_range_start, spans.span_start) AS piece_start,
@@ -37,50 +35,73 @@ pieces AS MATERIALIZED (
         AND quality.date_range_start >= spans.span_start
         AND quality.date_range_end <= spans.span_end AS is_whole
     FROM spans
-    CROSS JOIN ranges
-    INNER JOIN data_quality AS quality
-        ON
-            spans.symbol = quality.symbol
-            AND spans.timeframe = quality.timeframe
-            AND quality.period = 'month'
-            AND ranges.range_end > quality.date_range_start
-            AND ranges.range_start < quality.date_range_end
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                month.date_range_start,
+                month.date_range_end,
+                month.actual_records,
+                month.missing_records
+            FROM data_quality AS month
+            WHERE
+                month.symbol = spans.symbol
+                AND month.timeframe = spans.timeframe
+                AND month.period = 'month'
+                -- months that a year reaches, and no others: they are many
+                AND month.date_range_start > (SELECT min(range_start) - interval '31 days' FROM ranges)
+                AND month.date_range_start < (SELECT max(range_end) FROM ranges)
+            -- looked up series by series: read as a join, all months of all years would be
+            OFFSET 0 -- noqa: AM09
+        ) AS quality
+    INNER JOIN ranges
+        ON quality.date_range_start < ranges.range_end AND quality.date_range_end > ranges.range_start
     WHERE
-        -- months that a year reaches, and no others: they are many
-        quality.date_range_start >= date_trunc('day', %(clock)s::timestamptz, 'UTC') - interval '400 days'
-        AND greatest(ranges.range_start, quality.date_range_start, spans.span_start)
+        greatest(ranges.range_start, quality.date_range_start, spans.span_start)
         < least(ranges.range_end, quality.date_range_end, spans.span_end)
 ),
 
+-- expected and stored candles of whole months, of months that a range cuts, and what is explained in months that miss some
 amounts AS (
     SELECT
-        pieces.symbol,
-        pieces.timeframe,
-        pieces.step,
-        pieces.period,
-        pieces.range_start,
-        pieces.range_end,
-        pieces.piece_start,
-        pieces.piece_end,
-        pieces.missing_records,
-        pieces.actual_records AS candles
+        symbol,
+        timeframe,
+        period,
+        piece_end - piece_start AS length,
+        actual_records AS candles,
+        0 AS unfillable
     FROM pieces
-    WHERE pieces.is_whole
+    WHERE is_whole
     UNION ALL
     SELECT
         pieces.symbol,
         pieces.timeframe,
-        pieces.step,
         pieces.period,
-        pieces.range_start,
-        pieces.range_end,
-        pieces.piece_start,
-        pieces.piece_end,
-        pieces.missing_records,
-        stored.candles
+        pieces.piece_end - pieces.piece_start,
+        stored.candles,
+        0
     FROM pieces
     CROSS JOIN LATERAL stored_candles(pieces.symbol, pieces.timeframe, pieces.piece_start, pieces.piece_end) AS stored
     WHERE NOT pieces.is_whole
+    UNION ALL
+    SELECT
+        pieces.symbol,
+        pieces.timeframe,
+        pieces.period,
+        interval '0',
+        0,
+        extract(EPOCH FROM least(gap.gap_end, pieces.piece_end) - greatest(gap.gap_start, pieces.piece_start))
+        / extract(EPOCH FROM pieces.step)
+    FROM pieces
+    INNER JOIN data_gap AS gap
+        ON
+            pieces.symbol = gap.symbol
+            AND pieces.timeframe = gap.timeframe
+            AND pieces.piece_end > gap.gap_start
+            AND pieces.piece_start < gap.gap_end
+    WHERE
+        pieces.missing_records > 0
+        AND gap.resolved_at IS NULL
+        AND gap.cause IN ('exchange_outage', 'suspension', 'pruned')
 ),
 
 counted AS (
@@ -88,46 +109,25 @@ counted AS (
         amounts.symbol,
         amounts.timeframe,
         amounts.period,
-        amounts.range_start,
-        amounts.range_end,
-        sum(extract(EPOCH FROM amounts.piece_end - amounts.piece_start) / extract(EPOCH FROM amounts.step))::bigint AS expected,
+        (extract(EPOCH FROM sum(amounts.length)) / extract(EPOCH FROM timeframe_step(amounts.timeframe)))::bigint AS expected,
         sum(amounts.candles)::bigint AS actual,
-        sum(explained.candles)::bigint AS unfillable
+        sum(amounts.unfillable)::bigint AS unfillable
     FROM amounts
-    CROSS JOIN
-        LATERAL (
-            SELECT
-                coalesce(
-                    sum(
-                        extract(EPOCH FROM least(gap.gap_end, amounts.piece_end) - greatest(gap.gap_start, amounts.piece_start))
-                        / extract(EPOCH FROM amounts.step)
-                    ),
-                    0
-                ) AS candles
-            FROM data_gap AS gap
-            WHERE
-                amounts.missing_records > 0
-                AND gap.symbol = amounts.symbol
-                AND gap.timeframe = amounts.timeframe
-                AND gap.gap_start < amounts.piece_end
-                AND gap.gap_end > amounts.piece_start
-                AND gap.resolved_at IS NULL
-                AND gap.cause IN ('exchange_outage', 'suspension', 'pruned')
-        ) AS explained
-    GROUP BY amounts.symbol, amounts.timeframe, amounts.period, amounts.range_start, amounts.range_end
+    GROUP BY amounts.symbol, amounts.timeframe, amounts.period
 ),
 
 rolled AS (
     SELECT
-        symbol,
-        timeframe,
-        period,
-        range_start,
-        range_end,
-        expected,
-        actual,
-        least(unfillable, expected - actual) AS unfillable
+        counted.symbol,
+        counted.timeframe,
+        counted.period,
+        ranges.range_start,
+        ranges.range_end,
+        counted.expected,
+        counted.actual,
+        least(counted.unfillable, counted.expected - counted.actual) AS unfillable
     FROM counted
+    INNER JOIN ranges ON counted.period = ranges.period
 ),
 
 outdated AS (
@@ -136,7 +136,7 @@ outdated AS (
     WHERE
         quality.symbol = series.symbol
         AND quality.timeframe = series.timeframe
-        AND quality.period <> 'month'
+        AND quality.period = any(ARRAY['30d', '90d', '365d'])
         AND (quality.symbol, quality.timeframe, quality.period, quality.date_range_start) NOT IN (
             SELECT
                 rolled.symbol,

@@ -3,7 +3,7 @@
 -- learned about a part of a run stays with that part. A gap that fills, or whose extent changes, is resolved; its parts
 -- that are still missing inherit first_seen, attempts and evidence. What retention took (pruned) is never a gap again.
 -- Months that count_months.sql found full at this very clock are not searched, nor days that candle_day has as full.
--- Binds: symbols, timeframes (text[]; entry i of both names a series), range_start, range_end, clock.
+-- Binds: symbols, timeframes (text[]; entry i of both names a series), each_timeframe (text[], each once), range_start, range_end, clock.
 -- Tables: data_gap (written), market_data, candle_day, symbol_listing, historical_data_range, data_quality. A second run changes nothing.
 WITH pieces AS MATERIALIZED (
     SELECT
@@ -100,7 +100,7 @@ found AS (
                 WHERE
                     candle.symbol = stretches.symbol
                     AND candle.timeframe = stretches.timeframe
-                    AND candle.timeframe = any(%(timeframes)s::text[])
+                    AND candle.timeframe = any(%(each_timeframe)s::text[])
                     AND candle.timestamp >= lower(stretches.span)
                     AND candle.timestamp < upper(stretches.span)
                 UNION ALL
@@ -123,11 +123,28 @@ known AS MATERIALIZED (
         gap.attempts,
         gap.first_seen,
         tstzmultirange(tstzrange(gap.gap_start, gap.gap_end)) AS span
-    FROM data_gap AS gap
-    INNER JOIN asked ON gap.symbol = asked.symbol AND gap.timeframe = asked.timeframe
-    WHERE
-        gap.resolved_at IS NULL
-        AND tstzrange(gap.gap_start - interval '1 microsecond', gap.gap_end, '[]') && asked.span
+    FROM asked
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                stored.symbol,
+                stored.timeframe,
+                stored.gap_start,
+                stored.gap_end,
+                stored.cause,
+                stored.rest_empty_on,
+                stored.archive_empty_on,
+                stored.attempts,
+                stored.first_seen
+            FROM data_gap AS stored
+            WHERE
+                stored.symbol = asked.symbol
+                AND stored.timeframe = asked.timeframe
+                AND stored.resolved_at IS NULL
+                AND tstzrange(stored.gap_start - interval '1 microsecond', stored.gap_end, '[]') && asked.span
+            -- so that the planner expects one of each series, not one at all, and compares all with all
+            OFFSET 0 -- noqa: AM09
+        ) AS gap
 ),
 
 unresolved AS (
@@ -185,10 +202,10 @@ gaps AS MATERIALIZED (
         lower(runs.span) AS gap_start,
         upper(runs.span) AS gap_end,
         (extract(EPOCH FROM upper(runs.span) - lower(runs.span)) / extract(EPOCH FROM runs.step))::bigint AS missing_records,
-        coalesce(before.attempts, 0) AS attempts,
-        coalesce(before.first_seen, %(clock)s::timestamptz) AS first_seen,
-        coalesce(before.rest_empty_on, '{}') AS rest_empty_on,
-        coalesce(before.archive_empty_on, '{}') AS archive_empty_on
+        coalesce(max(known.attempts), 0) AS attempts,
+        coalesce(min(known.first_seen), %(clock)s::timestamptz) AS first_seen,
+        coalesce(array_agg(DISTINCT rest.day ORDER BY rest.day) FILTER (WHERE rest.day IS NOT NULL), '{}') AS rest_empty_on,
+        coalesce(array_agg(DISTINCT archive.day ORDER BY archive.day) FILTER (WHERE archive.day IS NOT NULL), '{}') AS archive_empty_on
     FROM (
         SELECT
             symbol,
@@ -199,22 +216,16 @@ gaps AS MATERIALIZED (
         FROM parts
         GROUP BY symbol, timeframe, step, cause, rest_empty_on, archive_empty_on
     ) AS runs
-    CROSS JOIN LATERAL (
-        SELECT
-            max(known.attempts) AS attempts,
-            min(known.first_seen) AS first_seen,
-            array_agg(DISTINCT rest.day ORDER BY rest.day) FILTER (WHERE rest.day IS NOT NULL) AS rest_empty_on,
-            array_agg(DISTINCT archive.day ORDER BY archive.day) FILTER (WHERE archive.day IS NOT NULL) AS archive_empty_on
-        FROM known
-        LEFT JOIN LATERAL unnest(known.rest_empty_on) AS rest (day) ON TRUE
-        LEFT JOIN LATERAL unnest(known.archive_empty_on) AS archive (day) ON TRUE
-        WHERE
-            known.symbol = runs.symbol
-            AND known.timeframe = runs.timeframe
+    LEFT JOIN known
+        ON
+            runs.symbol = known.symbol
+            AND runs.timeframe = known.timeframe
             AND known.cause <> 'pruned'
-            AND known.gap_start < upper(runs.span)
-            AND known.gap_end > lower(runs.span)
-    ) AS before
+            AND lower(runs.span) < known.gap_end
+            AND upper(runs.span) > known.gap_start
+    LEFT JOIN LATERAL unnest(known.rest_empty_on) AS rest (day) ON TRUE
+    LEFT JOIN LATERAL unnest(known.archive_empty_on) AS archive (day) ON TRUE
+    GROUP BY runs.symbol, runs.timeframe, runs.step, runs.cause, runs.span
 ),
 
 resolved AS (

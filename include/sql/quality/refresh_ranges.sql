@@ -11,56 +11,57 @@ WITH unexplained AS (
     WHERE resolved_at IS NULL AND cause IN ('open', 'not_published')
 ),
 
-measured AS (
+measured AS MATERIALIZED (
     SELECT
         reach.symbol,
         reach.timeframe,
-        CASE
-            WHEN EXISTS (
-                SELECT FROM market_data AS candle
+        coalesce(
+            (
+                SELECT candle.timestamp FROM market_data AS candle
                 WHERE candle.symbol = reach.symbol AND candle.timeframe = reach.timeframe AND candle.timestamp = reach.earliest_date
-            ) THEN reach.earliest_date
-            ELSE (
-                SELECT min(candle.timestamp) FROM market_data AS candle
+            ),
+            (
+                SELECT candle.timestamp FROM market_data AS candle
                 WHERE candle.symbol = reach.symbol AND candle.timeframe = reach.timeframe
+                ORDER BY candle.timestamp LIMIT 1
             )
-        END AS earliest_date,
-        CASE
-            WHEN EXISTS (
-                SELECT FROM market_data AS candle
+        ) AS earliest_date,
+        coalesce(
+            (
+                SELECT candle.timestamp FROM market_data AS candle
                 WHERE candle.symbol = reach.symbol AND candle.timeframe = reach.timeframe AND candle.timestamp = reach.latest_date
-            ) THEN reach.latest_date
-            ELSE (
-                SELECT max(candle.timestamp) FROM market_data AS candle
+            ),
+            (
+                SELECT candle.timestamp FROM market_data AS candle
                 WHERE candle.symbol = reach.symbol AND candle.timeframe = reach.timeframe
+                ORDER BY candle.timestamp DESC LIMIT 1
             )
-        END AS latest_date
+        ) AS latest_date
     FROM unnest(%(symbols)s::text[], %(timeframes)s::text[]) AS series (symbol, timeframe)
     INNER JOIN historical_data_range AS reach ON series.symbol = reach.symbol AND series.timeframe = reach.timeframe
 ),
 
-months AS (
-    SELECT
-        quality.symbol,
-        quality.timeframe,
-        quality.date_range_start AS starts_at,
-        quality.date_range_end AS ends_at,
-        quality.actual_records AS candles
-    FROM data_quality AS quality
-    INNER JOIN measured ON quality.symbol = measured.symbol AND quality.timeframe = measured.timeframe
-    WHERE quality.period = 'month'
-),
-
 counted AS MATERIALIZED (
     SELECT
-        symbol,
-        timeframe,
-        sum(candles)::bigint AS candles,
-        min(starts_at) AS starts_at,
-        max(ends_at) AS ends_at,
-        max(ends_at) - min(starts_at) = sum(ends_at - starts_at) AS is_whole
-    FROM months
-    GROUP BY symbol, timeframe
+        measured.symbol,
+        measured.timeframe,
+        months.candles,
+        months.starts_at,
+        months.ends_at,
+        months.is_whole
+    FROM measured
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                sum(quality.actual_records)::bigint AS candles,
+                min(quality.date_range_start) AS starts_at,
+                max(quality.date_range_end) AS ends_at,
+                max(quality.date_range_end) - min(quality.date_range_start)
+                = sum(quality.date_range_end - quality.date_range_start) AS is_whole
+            FROM data_quality AS quality
+            WHERE quality.symbol = measured.symbol AND quality.timeframe = measured.timeframe AND quality.period = 'month'
+        ) AS months
+    WHERE months.candles IS NOT NULL
 ),
 
 -- before the first month, behind the last one, between months that do not touch
@@ -90,12 +91,15 @@ outside AS (
         bordered.starts_at
     FROM (
         SELECT
-            months.symbol,
-            months.timeframe,
-            months.starts_at,
-            lag(months.ends_at) OVER (PARTITION BY months.symbol, months.timeframe ORDER BY months.starts_at) AS ends_before
-        FROM months
-        INNER JOIN counted ON months.symbol = counted.symbol AND months.timeframe = counted.timeframe
+            quality.symbol,
+            quality.timeframe,
+            quality.date_range_start AS starts_at,
+            lag(quality.date_range_end) OVER (
+                PARTITION BY quality.symbol, quality.timeframe ORDER BY quality.date_range_start
+            ) AS ends_before
+        FROM counted
+        INNER JOIN data_quality AS quality
+            ON counted.symbol = quality.symbol AND counted.timeframe = quality.timeframe AND quality.period = 'month'
         WHERE NOT counted.is_whole
     ) AS bordered
     WHERE bordered.ends_before < bordered.starts_at

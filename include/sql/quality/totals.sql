@@ -22,17 +22,27 @@ causes AS (
 )
 
 SELECT
-    count(DISTINCT quality.symbol || ' ' || quality.timeframe) AS series,
+    count(DISTINCT series.symbol || ' ' || series.timeframe) AS series,
     count(*) AS months,
     coalesce(sum(quality.expected_records), 0)::bigint AS expected,
     coalesce(sum(quality.actual_records), 0)::bigint AS actual,
     coalesce(sum(quality.unfillable_records), 0)::bigint AS unfillable,
     (SELECT coalesce(json_object_agg(causes.cause, causes.gaps ORDER BY causes.cause), '{}') FROM causes) AS gaps
 FROM series
-INNER JOIN data_quality AS quality
-    ON
-        series.symbol = quality.symbol
-        AND series.timeframe = quality.timeframe
-        AND quality.period = 'month'
-        AND quality.date_range_start < %(range_end)s::timestamptz
-        AND quality.date_range_end > %(range_start)s::timestamptz
+CROSS JOIN
+    LATERAL (
+        SELECT
+            month.expected_records,
+            month.actual_records,
+            month.unfillable_records
+        FROM data_quality AS month
+        WHERE
+            month.symbol = series.symbol
+            AND month.timeframe = series.timeframe
+            AND month.period = 'month'
+            AND month.date_range_start > %(range_start)s::timestamptz - interval '31 days'
+            AND month.date_range_start < %(range_end)s::timestamptz
+            AND month.date_range_end > %(range_start)s::timestamptz
+        -- looked up series by series: read as a join, all months of all years would be
+        OFFSET 0 -- noqa: AM09
+    ) AS quality
