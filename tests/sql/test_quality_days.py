@@ -64,6 +64,18 @@ def test_days_of_the_window_are_read_again_whatever_is_kept(conn: psycopg.Connec
     assert set(days(conn).values()) == {24}
 
 
+def test_a_long_window_is_not_read_again_where_as_many_candles_are_stored_as_are_kept(conn: psycopg.Connection) -> None:
+    measure(conn, "2024-04-01", "2024-06-01", minute=2)
+    conn.execute("UPDATE candle_day SET volume = 1 WHERE day = '2024-05-20 00:00+00'")
+    untouched = "SELECT volume FROM candle_day WHERE day = '2024-05-20 00:00+00' AND symbol = 'BTC'"
+    assert measure(conn, "2024-04-01", "2024-06-01", minute=3).missing == 30 * 24 + 2
+    assert conn.execute(untouched.encode()).fetchone() == (1,)
+    fill(conn, "BTC", *HOLE)  # by hand: nothing is told, but there are two more
+    assert measure(conn, "2024-04-01", "2024-06-01", minute=4).missing == 30 * 24
+    assert conn.execute(untouched.encode()).fetchone() == (96,)
+    assert HOLE not in gaps(conn, "BTC")
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from include.klines import sql
@@ -27,6 +28,9 @@ AT_MOST = 10_000
 """So many findings of one check are kept in one measurement: whoever has more has one problem, not ten thousand."""
 MANY = 10_000
 """After so many rows written at once, the planner is told, and does not wait for autovacuum."""
+
+MONTH = timedelta(days=31)
+"""Up to so long a window is read as soon as its candles are counted."""
 
 Severity = Literal["fail", "warn"]
 
@@ -76,14 +80,25 @@ def check_kept(
 def keep_days(conn: psycopg.Connection, series: Sequence[tuple[str, str]], window: Window, clock: datetime) -> None:
     """Read the days of `window` into candle_day, and those before it in its month that changed since they were read.
 
-    Loads of these series wait until the caller's transaction ends.
+    Of a window longer than a month, only series whose number of candles is not what candle_day says. Loads of these
+    series wait until the caller's transaction ends.
     """
     binds = scope(series, window)
     conn.execute(sql.load("quality/hold_series").encode(), binds)
-    written = conn.execute(sql.load("quality/keep_days").encode(), binds | {"clock": clock}).rowcount
-    if written >= MANY:
-        conn.execute(sql.load("quality/analyze_days").encode())
+    if window.end - window.start > MONTH:
+        series = _changed(conn, series, binds | {"clock": clock})
+    if series:
+        read = scope(series, window) | {"clock": clock}
+        if conn.execute(sql.load("quality/keep_days").encode(), read).rowcount >= MANY:
+            conn.execute(sql.load("quality/analyze_days").encode())
     conn.execute(sql.load("quality/keep_missing_days").encode(), binds)
+
+
+def _changed(
+    conn: psycopg.Connection, series: Sequence[tuple[str, str]], binds: dict[str, Any]
+) -> list[tuple[str, str]]:
+    changed = set(conn.execute(sql.load("quality/changed_series").encode(), binds))
+    return [key for key in series if key in changed]
 
 
 def scope(series: Sequence[tuple[str, str]], window: Window) -> dict[str, Any]:
