@@ -48,6 +48,16 @@ def change(conn: psycopg.Connection, timeframe: str, moment: str, changes: str) 
     assert done.rowcount == 1
 
 
+def test_sets_of_names_have_each_once_and_series_stay_pairs() -> None:
+    binds = anomalies.scope([("BTC", "1h"), ("ETH", "1h"), ("BTC", "1d")], MAY)
+    assert list(zip(binds["symbols"], binds["timeframes"], strict=True)) == [
+        ("BTC", "1h"),
+        ("ETH", "1h"),
+        ("BTC", "1d"),
+    ]
+    assert (binds["each_symbol"], binds["each_timeframe"]) == (["BTC", "ETH"], ["1h", "1d"])
+
+
 def test_plausible_candles_raise_nothing(conn: psycopg.Connection) -> None:
     assert measure(conn) == {}
     assert not months(conn, "BTC")[0]["has_anomalies"]

@@ -104,7 +104,7 @@ def _changed(
 def scope(series: Sequence[tuple[str, str]], window: Window) -> dict[str, Any]:
     """Binds of what reads `series` in `window`: entry i of symbols and timeframes names one; each_… say a name once.
 
-    Given a timeframe 450 times, the planner takes long, expects 450 times the rows, and leaves the index alone.
+    Given a timeframe 450 times, the planner takes long, reckons with as many looks into the index, and leaves it alone.
     """
     return {
         "symbols": [symbol for symbol, _ in series],
