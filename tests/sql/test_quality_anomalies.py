@@ -133,6 +133,18 @@ def test_a_flat_run_without_volume_is_a_warning(conn: psycopg.Connection) -> Non
     assert not months(conn, "BTC")[0]["has_anomalies"]
 
 
+def test_findings_of_series_that_are_not_measured_stay(conn: psycopg.Connection) -> None:
+    """BTC 1h is not measured, though each of its two names is, with another."""
+    list_symbol(conn, "ETH", "2017-08-17 04:00")
+    fill(conn, "ETH", "2024-05-01", "2024-06-01")
+    for hour in range(6):
+        change(conn, "1h", f"2024-05-10 0{hour}:00", "volume = 0, high = 100, low = 100")
+    measure(conn)
+    others = [("BTC", "4h"), ("ETH", "1h")]
+    measuring.measure(conn, symbols=None, timeframes=None, series=others, window=MAY, clock=at("2024-06-02 02:00"))
+    assert [row[:2] for row in found(conn, "stands_still")] == [("BTC", "1h")]
+
+
 def test_a_single_flat_candle_and_one_in_an_outage_are_legal(conn: psycopg.Connection) -> None:
     conn.execute("DELETE FROM market_data WHERE timeframe <> '1h'")
     change(conn, "1h", "2024-05-09 00:00", "volume = 0, high = 100, low = 100")

@@ -1,7 +1,8 @@
 -- Replaces what one check found in [range_start, range_end): new findings are added, known ones kept with their first_seen, others
 -- deleted.
--- Binds: check_name, severity, each_symbol, each_timeframe (text[], each once: the scope), range_start, range_end, clock, found_symbols,
--- found_timeframes (text[]), found_timestamps (timestamptz[]), found_details (text[]). Table: data_anomaly. A second run changes nothing.
+-- Binds: check_name, severity, symbols, timeframes (text[]; entry i of both names a series of the scope), range_start, range_end, clock,
+-- found_symbols, found_timeframes (text[]), found_timestamps (timestamptz[]), found_details (text[]).
+-- Table: data_anomaly. A second run changes nothing.
 WITH found AS (
     SELECT
         symbol,
@@ -21,8 +22,10 @@ gone AS (
     DELETE FROM data_anomaly AS anomaly
     WHERE
         anomaly.check_name = %(check_name)s::text
-        AND anomaly.symbol = any(%(each_symbol)s::text[])
-        AND anomaly.timeframe = any(%(each_timeframe)s::text[])
+        AND EXISTS (
+            SELECT FROM unnest(%(symbols)s::text[], %(timeframes)s::text[]) AS series (symbol, timeframe)
+            WHERE series.symbol = anomaly.symbol AND series.timeframe = anomaly.timeframe
+        )
         AND anomaly.timestamp >= %(range_start)s::timestamptz
         AND anomaly.timestamp < %(range_end)s::timestamptz
         AND NOT EXISTS (
