@@ -114,9 +114,12 @@ def parse(rounds: int) -> Row:
 
 
 def _without_airflow(server: PostgresServer, dsn: str, url: str) -> Spent:
-    """Scope, lanes and measurement in plain processes: CPU seconds with PostgreSQL's, the candles stored as output."""
+    """Scope, lanes and measurement in plain processes: CPU seconds with PostgreSQL's and those of the start of Python,
+    wall seconds without it, the candles stored as output.
+    """
     order = {"dsn": dsn, "url": url, "processes": parallelism(), "params": {"tier": "core"}}
     program: list[str | Path] = [sys.executable, "-m", "tests.benchmarks.plain_load", json.dumps(order)]
     with cpu_of(server.pid() or 0) as served:
         spent = spend([program], cwd=ROOT, env=machine.paths())
-    return replace(spent, cpu=spent.cpu + served[0], output=spent.output.splitlines()[-1])
+    found = json.loads(spent.output.splitlines()[-1])
+    return replace(spent, wall=found["seconds"], cpu=spent.cpu + served[0], output=str(found["candles"]))
