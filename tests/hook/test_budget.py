@@ -1,18 +1,16 @@
 from __future__ import annotations
 
 import json
-import math
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
 from binance_plugin.budget import WeightBudget, weight_limit_of
-from binance_plugin.errors import Banned, BinanceError, BudgetUnavailable, RateLimited
+from binance_plugin.errors import Banned, BudgetUnavailable, RateLimited
 from binance_plugin.hook import BinanceHook
+from tests.hook.budgets import NOW, TIME, Refused, elapse, refuse_to_sleep, row, shared
 from tests.hook.scripted import Reply, ScriptedServer
 
 if TYPE_CHECKING:
@@ -20,42 +18,7 @@ if TYPE_CHECKING:
 
     from tests.hook.conftest import Sleeps
 
-ADDRESS = "https://exchange.example"
-TIME = "/api/v3/time"
 KLINES = "/api/v3/klines"
-NOW = Reply(body=b'{"serverTime": 1704067200000}')
-
-
-class Refused(Exception):
-    """Raised by a sleep that a test does not want."""
-
-
-def refuse_to_sleep(seconds: float) -> None:
-    raise Refused(seconds)
-
-
-def shared(dsn: str, address: str = ADDRESS, **options: Any) -> WeightBudget:
-    return WeightBudget(
-        lambda: psycopg.connect(dsn, autocommit=True), address, **({"sleep": refuse_to_sleep} | options)
-    )
-
-
-def elapse(dsn: str, seconds: float) -> None:
-    """Let time pass for the budgets of a database, by moving what they remember into the past."""
-    with psycopg.connect(dsn) as conn:
-        conn.execute(
-            "UPDATE exchange_budget SET newest_second = newest_second - %(whole)s::bigint,"
-            " paused_until = paused_until - make_interval(secs => %(whole)s::double precision),"
-            " banned_until = banned_until - make_interval(secs => %(whole)s::double precision)",
-            {"whole": math.ceil(seconds)},
-        )
-
-
-def row(dsn: str) -> dict[str, Any]:
-    with psycopg.connect(dsn, row_factory=psycopg.rows.dict_row) as conn:
-        found = conn.execute("SELECT * FROM exchange_budget").fetchone()
-        assert found is not None
-        return found
 
 
 def spend_until_refused(budget: WeightBudget, weight: int) -> int:
@@ -287,61 +250,3 @@ def test_the_used_weight_header_is_read_in_any_spelling(
         server.answers(TIME, Reply(body=NOW.body, headers={spelling: str(used)}))
         BinanceHook.from_url(server.url, budget=budget).server_time()
         assert row(market_dsn)["used"] == used
-
-
-def spend(url: str, dsn: str, requests: int) -> list[str]:
-    """In a process of its own: server_time up to `requests` times; what became of each."""
-    budget = shared(dsn, url)
-    hook = BinanceHook.from_url(
-        url, budget=budget, sleep=refuse_to_sleep, request_interval=0.0, burst_size=0, retries=0
-    )
-    outcomes = []
-    for _ in range(requests):
-        try:
-            hook.server_time()
-            outcomes.append("sent")
-        except Refused:
-            outcomes.append("told to wait")
-        except BinanceError as error:
-            outcomes.append(type(error).__name__)
-    budget.close()
-    return outcomes
-
-
-@pytest.fixture(scope="module")
-def processes() -> Iterator[ProcessPoolExecutor]:
-    """Two fresh processes that share nothing with this one."""
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield pool
-
-
-def test_two_processes_together_never_pass_eighty_per_cent(
-    server: ScriptedServer, market_dsn: str, budget: WeightBudget, processes: ProcessPoolExecutor
-) -> None:
-    server.answers(TIME, NOW)
-    budget.set_limit(500)
-    jobs = [processes.submit(spend, server.url, market_dsn, 300) for _ in range(2)]
-    outcomes = [job.result() for job in jobs]
-    assert len(server.requests) == 400
-    assert sum(outcome.count("sent") for outcome in outcomes) == 400
-    assert all(set(outcome) <= {"sent", "told to wait"} for outcome in outcomes)
-
-
-def test_a_ban_of_one_process_stops_the_other(
-    server: ScriptedServer, market_dsn: str, processes: ProcessPoolExecutor
-) -> None:
-    server.answers(TIME, NOW, NOW, Reply(418, headers={"Retry-After": "3600"}), NOW)
-    assert processes.submit(spend, server.url, market_dsn, 4).result() == ["sent", "sent", "Banned", "Banned"]
-    assert processes.submit(spend, server.url, market_dsn, 3).result() == ["Banned"] * 3
-    assert len(server.requests) == 3
-
-
-def test_a_429_of_one_process_pauses_the_other(
-    server: ScriptedServer, market_dsn: str, processes: ProcessPoolExecutor
-) -> None:
-    server.answers(TIME, NOW, Reply(429, headers={"Retry-After": "30"}), NOW)
-    assert processes.submit(spend, server.url, market_dsn, 3).result() == ["sent", "told to wait", "told to wait"]
-    assert processes.submit(spend, server.url, market_dsn, 2).result() == ["told to wait"] * 2
-    assert len(server.requests) == 2
-    elapse(market_dsn, 31)
-    assert processes.submit(spend, server.url, market_dsn, 2).result() == ["sent"] * 2

@@ -11,11 +11,6 @@ import pytest
 
 from include.klines.settings import ROOT
 
-LONG = {
-    "tests/sql/test_reader.py": "the reader's rules, one test a sentence",
-    "tests/hook/test_budget.py": "the budget under many processes, one test a sentence",
-}
-"""Files that may be longer than 300 lines, and why."""
 MOST_LINES = 300
 REASON = r"\s*(\(|–|-|#)\s*\S+"
 
@@ -37,11 +32,9 @@ def _texts() -> dict[str, str]:
     return texts
 
 
-def test_a_long_file_is_two_files_or_has_a_reason() -> None:
+def test_a_long_file_is_two_files() -> None:
     lengths = {name: len(text.splitlines()) for name, text in _texts().items() if name.endswith((".py", ".sql", ".sh"))}
-    too_long = {name for name, lines in lengths.items() if lines > MOST_LINES}
-    assert too_long - set(LONG) == set()
-    assert set(LONG) - too_long == set(), "an exception that is no longer needed"
+    assert [name for name, lines in lengths.items() if lines > MOST_LINES] == []
 
 
 def test_every_ignored_warning_has_its_reason_beside_it() -> None:
