@@ -30,7 +30,7 @@ estimates.
     POST   /control/pair        {"symbol", "listed", "delisted", "relisted", "price", "status", "holes": [[start, end]]}
     POST   /control/outage      {"start", "end"}: no candles of any pair
     POST   /control/weight      {"limit", "used", "patience", "ban_seconds", "next_minute"}; GET reads
-    POST   /control/latency     {"seconds"}: of every REST answer
+    POST   /control/latency     {"seconds"}: of every answer, a file too
     GET    /control/requests    ?kind=&symbol=&interval=&period=&status=&fault=&last=: counts, weight, the last requests
     DELETE /control/requests    empty the log
     POST   /control/exchange_info {"recorded": name}: a replay shows a recorded answer as a whole

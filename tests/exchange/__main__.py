@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--extended", type=int, default=0, metavar="N", help="N further pairs")
     parser.add_argument("--weight-limit", type=int, default=6000, help="request weight a minute")
     parser.add_argument("--weight-clock", choices=("wall", "virtual"), default="wall", help="whose minutes count")
-    parser.add_argument("--latency-ms", type=float, default=0, help="how long each REST answer takes")
+    parser.add_argument("--latency-ms", type=float, default=0, help="how long each answer takes, a file too")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep built zips here and send them from disk")
     parser.add_argument(
         "--prebuild",

@@ -81,7 +81,7 @@ class Server:
         state, log = self._state, self._state.log
         log.begin(request)
         rule = state.faults.strike(request)
-        if request.kind in REST_KINDS and state.latency:
+        if state.latency:
             await asyncio.sleep(state.latency)
         sent, stays = 0, False
         response = Response(500)
