@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 import psycopg
 import psycopg2
-import pyarrow.feather
 import sqlalchemy
 from psycopg import sql as identifiers
+from pyarrow.feather import read_feather
 
 from include.klines.reader import export_freqtrade, fingerprint, load_ohlcv, load_panel
 from include.klines.settings import ROOT
 from tests.benchmarks import machine
+from tests.benchmarks.peers.environment import PeerMissing, python_of
 from tests.benchmarks.table import Row
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 SPAN = ("1h", "2020-01-01", "2025-10-01")
 YEAR = ("1h", "2024-01-01", "2025-01-01")
 PANEL = [f"P{number:03}" for number in range(100)]
-TOOLS = ROOT / ".venv" / "tools" / "bin" / "python"
-"""Made by tests/tools; without it freqtrade's file is read by pyarrow, as its loader does."""
-
 READ_SQL = """
 SELECT timestamp, open, high, low, close, volume FROM market_data
 WHERE symbol = 'BTC' AND timeframe = '1h' AND timestamp >= '2020-01-01Z' AND timestamp < '2025-10-01Z'
@@ -76,13 +74,15 @@ def run(rounds: int) -> list[Row]:
         )
         (feather,) = export_freqtrade(["BTC"], *SPAN, folder, dsn=dsn)
         panel = _time(lambda: load_panel(PANEL, *YEAR, dsn=dsn), rounds)
+        bare = _time(lambda: read_feather(feather), rounds)
         digest = _time(lambda: fingerprint("BTC", *YEAR, dsn=dsn), rounds)
         work = "load_ohlcv, 5.75 years of 1h, connection included"
         return [
             _row(work, ours, "at most 0.25", plain, "pandas.read_sql"),
             _row(work, ours, "", rows, "psycopg 3, binary rows into a frame"),
             _row(work, ours, "", jesse, "jesse's candle query (psycopg2, tuples, numpy)"),
-            _row(work, ours, "the limit to approach", *_freqtrade(feather, rounds)),
+            _row(work, ours, "at most 3", *_freqtrade(feather, rounds)),
+            _row(work, ours, "", bare, "pyarrow, the bare columns of that file"),
             _row("load_panel, 100 symbols x 1 year of 1h closes", panel, "under 1,500"),
             _row("fingerprint of a year of 1h, nothing changed", digest, "under 20"),
             Row(
@@ -159,10 +159,13 @@ def _jesse(dsn: str) -> np.ndarray[Any, Any]:
 
 
 def _freqtrade(file: Path, rounds: int) -> tuple[list[float], str]:
-    if not TOOLS.exists():
-        return _time(lambda: pyarrow.feather.read_feather(file), rounds), "pyarrow on freqtrade's feather file"
+    try:
+        python = python_of("freqtrade")
+    except PeerMissing as missing:
+        sys.stderr.write(f"{missing}\n")
+        return [], ""
     done = subprocess.run(
-        [TOOLS, "-c", FREQTRADE, file.parent, str(rounds)], capture_output=True, text=True, check=True
+        [python, "-c", FREQTRADE, file.parent, str(rounds)], capture_output=True, text=True, check=True
     )
     _, seconds = json.loads(done.stdout.splitlines()[-1])
     return [1000 * one for one in seconds], "freqtrade's own feather loader"

@@ -1,18 +1,15 @@
 """How cost grows: with pairs (50, 150, 450 of 5.75 years) and with years (1, 3, 5.75 of 150 pairs), 1h and 1d.
 
-And what readers wait for in the largest: a panel of all pairs, 50,000 rows beside a feather file, fingerprints.
+And what readers wait for in the largest: a panel of all pairs, 50,000 rows, fingerprints.
 """
 
 from __future__ import annotations
 
-import tempfile
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-import pyarrow.feather
 
 from include.klines.reader import fingerprint, load_ohlcv, load_panel
 from include.klines.windows import Window
@@ -83,14 +80,8 @@ def _readers(market: Market, rounds: int) -> list[Row]:
     rounds = max(rounds, 5)  # each takes less than a second
     dsn, symbol = market.dsn, market.symbols[len(market.symbols) // 2]
     span = ("1h", "2020-01-01", "2025-09-14")
-    frame = load_ohlcv(symbol, *span, dsn=dsn, **MASKED)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "candles.feather"
-        frame.reset_index().to_feather(file)
-        ours, feather = [], []
-        for _ in range(rounds):
-            ours.append(1000 * _seconds(lambda: load_ohlcv(symbol, *span, dsn=dsn, **MASKED)))
-            feather.append(1000 * _seconds(lambda: pyarrow.feather.read_feather(file)))
+    rows = len(load_ohlcv(symbol, *span, dsn=dsn, **MASKED))
+    ours = [1000 * each for each in _times(lambda: load_ohlcv(symbol, *span, dsn=dsn, **MASKED), rounds)]
     with psycopg.connect(dsn, autocommit=True) as conn:
         cold = []
         for _ in range(rounds):
@@ -101,9 +92,7 @@ def _readers(market: Market, rounds: int) -> list[Row]:
     cached = [1000 * each for each in _times(lambda: fingerprint(symbol, *YEAR, dsn=dsn), rounds)]
     return [
         Row(
-            work=f"load_ohlcv, {len(frame):,} rows of 1h, connection included",
-            ours=ours, unit="ms", goal="at most 3 x feather", beside=feather, beside_is="pyarrow on a feather file",
-            lower_is_better=True,
+            work=f"load_ohlcv, {rows:,} rows of 1h, connection included", ours=ours, unit="ms", lower_is_better=True,
         ),
         Row(work="fingerprint of a year of 1h, cached", ours=cached, unit="ms", goal="under 20", lower_is_better=True),
         Row(work="fingerprint of a year of 1h, cold", ours=cold, unit="ms", goal="under 200", lower_is_better=True),
