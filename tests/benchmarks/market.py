@@ -143,6 +143,19 @@ class Market:
             )
             return self._count(conn, span) - before
 
+    def keep_digests(self) -> None:
+        """Have the digests of all months at hand, as a load leaves them."""
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(self._keep_digests, (self.symbols[0::2], self.symbols[1::2])))
+
+    def _keep_digests(self, symbols: Sequence[str]) -> None:
+        with psycopg.connect(self.dsn, autocommit=True) as conn:
+            for symbol in symbols:
+                for timeframe in self.timeframes:
+                    series = (symbol, timeframe)
+                    conn.execute("SELECT touch_fingerprints(%s, %s, %s, %s)", (*series, self.span.start, self.span.end))
+                    conn.execute("SELECT refresh_fingerprints(%s, %s)", series)
+
     def _count(self, conn: psycopg.Connection, span: Window) -> int:
         row = conn.execute(
             "SELECT count(*) FROM market_data WHERE timestamp >= %s AND timestamp < %s", (span.start, span.end)

@@ -55,6 +55,7 @@ def _of(server: PostgresServer, market: Market, rounds: int) -> list[Row]:
         (days,) = conn.execute(OF_DAYS).fetchone() or (0,)
         (candles,) = conn.execute(OF_CANDLES).fetchone() or (1,)
     what = f"{market.pairs} pairs since {market.span.start:%Y-%m}"
+    market.keep_digests()
     panel = _times(lambda: load_panel(market.symbols, *YEAR, dsn=market.dsn, on_gap="mask"), rounds)
     return [
         *rows,
