@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from binance_plugin.archive import ArchiveDownload
+from binance_plugin.errors import GeoBlocked
 from include.klines.intervals import TIMEFRAMES
 from include.klines.ladder.archive_csv import period_window
-from include.klines.ladder.climbing import fetch_parts
+from include.klines.ladder.climbing import PARTS_AHEAD, fetch_parts
 from tests.ladder.conftest import span, utc
 
 if TYPE_CHECKING:
@@ -111,8 +112,8 @@ def test_no_more_files_are_downloaded_at_once_or_ahead_than_parallel_allows() ->
     for month in range(1, 7):
         assert next(found).window.start == utc(f"2022-{month:02d}-01")
         begun = source.wait_until_begun(month + 1)
-        # one part in the caller's hands, the next one made, and the files behind it
-        assert len(begun) <= month + 1 + PARALLEL
+        # one part in the caller's hands, those made ahead, and the files behind them
+        assert len(begun) <= month + PARTS_AHEAD + PARALLEL
         assert begun == [f"2022-{number:02d}" for number in range(1, len(begun) + 1)]
     assert source.most_running <= PARALLEL
     found.close()  # type: ignore[attr-defined]  # it is a generator
@@ -145,6 +146,38 @@ def test_no_thread_is_left_behind_whether_it_ends_early_or_not() -> None:
     found.close()  # type: ignore[attr-defined]  # it is a generator
     assert ladder_threads() == []
     assert len(source.begun) < 24
+
+
+class Locked:
+    """A source behind a geo-block."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def archive_file(self, exchange_symbol: str, interval: str, period: str) -> ArchiveDownload:
+        raise AssertionError("source is rest")
+
+    def iter_klines(
+        self, exchange_symbol: str, interval: str, start: datetime, end: datetime
+    ) -> Iterator[list[list[Any]]]:
+        self.asked += 1
+        raise GeoBlocked("451")
+
+
+def test_nothing_is_asked_for_behind_a_part_that_failed() -> None:
+    source = Locked()
+    found = fetch_parts(
+        source,
+        symbol="BTC",
+        exchange_symbol="BTCUSDT",
+        timeframe=TIMEFRAMES["1h"],
+        window=span("2022-01-01", "2023-01-01"),
+        source="rest",
+        closed_before=datetime(2025, 1, 1, tzinfo=UTC),
+    )
+    with pytest.raises(GeoBlocked):
+        list(found)
+    assert source.asked == 1
 
 
 def test_an_error_in_a_later_part_comes_after_the_parts_before_it() -> None:

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 __all__ = ["ArchiveFileSeen", "KlineSource", "Part", "Source", "StepDown", "WindowUnavailable", "fetch_parts"]
 
 Source = Literal["auto", "archive", "rest"]
+PARTS_AHEAD = 4
+"""Months made before they are stored: one with holes waits for several answers, while others are stored."""
 SMALL_DAYS = 3
 """A piece of an old month up to this long is an increment or a repair, not worth a month's file."""
 
@@ -62,8 +64,9 @@ def fetch_parts(
     for all of the time: nothing is asked outside. known_holes: spans that are empty at the exchange for everybody.
     parallel: archive downloads at once.
 
-    While the caller works on one part, the next one is fetched and decoded in a thread of its own, and up to `parallel`
-    monthly files after it are downloaded; a call that makes one part starts no thread. Close the iterator to end early.
+    While the caller works on one part, up to PARTS_AHEAD after it are fetched and decoded in a thread of their own, and
+    up to `parallel` monthly files after those are downloaded; a call that makes one part starts no thread. Close the
+    iterator to end early.
 
     Raises WindowUnavailable where candles could not be had because rungs failed, not because there are none; and what
     the hook raises about limits, bans and locks (RateLimited, Banned, GeoBlocked, Forbidden, BudgetUnavailable).
@@ -158,18 +161,26 @@ def _fetch(
         file = next(monthly)[1] if plan.period else None
         return rungs.archive_first(plan.window, plan.wanted, file, then_rest=source == "auto")
 
+    def made_ahead(plan: PartPlan) -> Part:
+        if stopped.is_set():  # by a part before this one, whose error is the caller's to see first
+            raise InterruptedError("nobody waits for these candles any more.")
+        try:
+            return make(plan)
+        except BaseException:
+            stopped.set()
+            raise
+
     try:
         if stage is None:
             yield from map(make, plans)
             return
-        ahead: Future[Part] | None = None
+        ahead: deque[Future[Part]] = deque()
         for plan in plans:
-            following = stage.submit(make, plan)
-            if ahead is not None:
-                yield ahead.result()
-            ahead = following
-        if ahead is not None:
-            yield ahead.result()
+            ahead.append(stage.submit(made_ahead, plan))
+            if len(ahead) > PARTS_AHEAD:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
     finally:
         stopped.set()
         downloads.close()
