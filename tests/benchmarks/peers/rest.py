@@ -36,7 +36,7 @@ PEERS = {"ccxt": "ccxt, a loop over fetch_ohlcv, into memory", "jesse": "jesse's
 
 
 def run(rounds: int, *, quick: bool) -> list[Row]:
-    """The weight of full minutes, then thirty days of 1m of one pair with each tool; `quick`: one day, no minutes."""
+    """The weight of the budget, then thirty days of 1m of one pair with each tool; `quick`: one day, no budget."""
     with machine.postgres() as server, machine.folder() as folder:
         rows = [] if quick else [_budget(server)]
         with Exchange(latency=LATENCY, process=True) as exchange:  # by this machine's clock: jesse imports up to now
