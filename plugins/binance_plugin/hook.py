@@ -19,6 +19,7 @@ from binance_plugin.archive import ArchiveClient, ArchiveDownload
 from binance_plugin.budget import PATIENCE, Budget, UnsharedBudget, WeightBudget, weight_limit_of
 from binance_plugin.errors import BinanceError, BudgetUnavailable, MalformedAnswer
 from binance_plugin.listing import ArchiveKey, ListingClient
+from binance_plugin.paging import PAGE_ROWS, Rows, pages_of
 from binance_plugin.probe import PATIENCE_OF_A_TEST, SYMBOL_FOR_LIMITS, describe, quick
 from binance_plugin.rest import RestClient
 from binance_plugin.settings import BinanceSettings
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 BINANCE_CONN_ID = "binance_default"
 MARKET_CONN_ID = "market_db"
 KLINES_PREFIX = "data/spot/monthly/klines/"
-PAGE_ROWS = 1000
 ROW_ITEMS = 12
 WEIGHTS = {"klines": 2, "exchange_info": 20, "time": 1}
 INTERVAL_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -161,7 +161,7 @@ class BinanceHook(BaseHook):
         start: datetime | None = None,
         end: datetime | None = None,
         limit: int = PAGE_ROWS,
-    ) -> list[list[Any]]:
+    ) -> Rows:
         """One page: at most `limit` (1000) rows of 12 items with start <= open time < end, oldest first.
 
         `start` alone begins at the oldest candle from there; the unfinished candle is among them.
@@ -178,28 +178,21 @@ class BinanceHook(BaseHook):
             raise MalformedAnswer(f"{where}: not a list of rows of {ROW_ITEMS} items.")
         return rows
 
-    def iter_klines(
-        self, exchange_symbol: str, interval: str, start: datetime, end: datetime
-    ) -> Iterator[list[list[Any]]]:
-        """All rows with start <= open time < end, a page at a time, in order; empty pages are not yielded."""
+    def iter_klines(self, exchange_symbol: str, interval: str, start: datetime, end: datetime) -> Iterator[Rows]:
+        """All rows with start <= open time < end, a page at a time, in order; empty pages are not yielded.
+
+        Behind a full page the next ones are asked for in threads while the caller reads it; see paging.py.
+        """
         match = INTERVAL.fullmatch(interval)
         if match is None:
             raise ValueError(f"interval is {interval!r}, expected one of fixed length like 1m, 1h, 1d.")
         step = int(match[1]) * INTERVAL_SECONDS[match[2]] * 1000
-        cursor = start
-        while cursor < end:
-            rows = self.klines(exchange_symbol, interval, start=cursor, end=end)
-            if rows:
-                yield rows
-            if len(rows) < PAGE_ROWS:
-                return
-            last = rows[-1][0]
-            if not isinstance(last, int) or last < _milliseconds(cursor):
-                where = f"GET {self.settings.rest_url}/api/v3/klines {exchange_symbol} {interval}"
-                raise MalformedAnswer(
-                    f"{where}: the page from {cursor:%Y-%m-%d %H:%M} UTC ends before it, at {last!r}."
-                )
-            cursor = EPOCH + (last + step) * MILLISECOND
+
+        def ask(since: int) -> Rows:
+            return self.klines(exchange_symbol, interval, start=EPOCH + since * MILLISECOND, end=end)
+
+        name = f"GET {self.settings.rest_url}/api/v3/klines {exchange_symbol} {interval}"
+        return pages_of(ask, _milliseconds(start), _milliseconds(end), step, name=name)
 
     def archive_file(self, exchange_symbol: str, interval: str, period: str) -> ArchiveDownload:
         """The verified zip of a month ("2024-03") or a day ("2024-03-05")."""

@@ -1,0 +1,125 @@
+"""Pages ahead: all rows, in order, whatever is missing between them and whoever answers first."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from binance_plugin import paging
+from binance_plugin.errors import MalformedAnswer
+from binance_plugin.paging import PAGES_AHEAD, Rows, pages_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+PATIENCE = 20.0
+PAGE = 5
+STEP = 60_000
+
+
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paging, "PAGE_ROWS", PAGE)
+
+
+def exchange(candles: Iterable[int], end: int, asked: list[int] | None = None) -> Callable[[int], Rows]:
+    """Answers as GET /klines does; candles and times are counted in steps."""
+    opens = sorted(candle * STEP for candle in candles)
+
+    def ask(since: int) -> Rows:
+        if asked is not None:
+            asked.append(since // STEP)
+        return [[opened] for opened in opens if since <= opened < end * STEP][:PAGE]
+
+    return ask
+
+
+def read(ask: Callable[[int], Rows], end: int) -> list[int]:
+    pages = list(pages_of(ask, 0, end * STEP, STEP, name="BTCUSDT 1m"))
+    assert all(pages), "an empty page is not yielded"
+    return [row[0] // STEP for page in pages for row in page]
+
+
+@given(candles=st.sets(st.integers(-5, 130)), end=st.integers(0, 120))
+def test_the_rows_are_those_that_there_are_whatever_is_missing(candles: set[int], end: int) -> None:
+    assert read(exchange(candles, end), end) == sorted(candle for candle in candles if 0 <= candle < end)
+
+
+def test_nothing_is_asked_for_ahead_before_a_page_was_full() -> None:
+    asked: list[int] = []
+    assert read(exchange(range(3), 1000, asked), 1000) == [0, 1, 2]
+    assert asked == [0]
+
+
+def test_without_a_hole_each_page_is_asked_for_once() -> None:
+    asked: list[int] = []
+    assert read(exchange(range(53), 53, asked), 53) == list(range(53))
+    assert sorted(asked) == list(range(0, 53, PAGE))
+
+
+def test_behind_a_hole_pages_begin_where_the_rows_do() -> None:
+    asked: list[int] = []
+    assert read(exchange([*range(7), *range(9, 40)], 40, asked), 40) == [*range(7), *range(9, 40)]
+    assert {0, 5, 12, 17, 22, 27, 32, 37} <= set(asked)
+    assert len(asked) <= 8 + PAGES_AHEAD
+
+
+def test_pages_are_under_way_at_once_and_come_in_order() -> None:
+    begun, release = threading.Semaphore(0), threading.Event()
+    whole = exchange(range(30), 30)
+
+    def ask(since: int) -> Rows:
+        if since:
+            begun.release()
+            assert release.wait(PATIENCE)
+        return whole(since)
+
+    with ThreadPoolExecutor(1) as reader:
+        rows = reader.submit(read, ask, 30)
+        for _ in range(PAGES_AHEAD):
+            assert begun.acquire(timeout=PATIENCE), "they wait for each other"
+        release.set()
+        assert rows.result(PATIENCE) == list(range(30))
+
+
+def test_an_error_comes_behind_the_pages_before_it_and_leaves_no_thread() -> None:
+    whole = exchange(range(30), 30)
+
+    def ask(since: int) -> Rows:
+        if since == 10 * STEP:
+            raise MalformedAnswer("the third page")
+        return whole(since)
+
+    pages = pages_of(ask, 0, 30 * STEP, STEP, name="BTCUSDT 1m")
+    assert [next(pages)[0][0], next(pages)[0][0]] == [0, 5 * STEP]
+    with pytest.raises(MalformedAnswer, match="the third page"):
+        next(pages)
+    assert no_threads()
+
+
+def test_a_reader_that_stops_leaves_no_thread() -> None:
+    pages = pages_of(exchange(range(30), 30), 0, 30 * STEP, STEP, name="BTCUSDT 1m")
+    next(pages)
+    pages.close()  # type: ignore[attr-defined]  # it is a generator
+    assert no_threads()
+
+
+def test_a_page_that_does_not_advance_is_malformed_and_not_an_endless_loop() -> None:
+    asked: list[int] = []
+
+    def ask(since: int) -> Rows:
+        asked.append(since)
+        return [[opened * STEP] for opened in range(PAGE)]
+
+    with pytest.raises(MalformedAnswer, match=r"BTCUSDT 1m: the page from 300000 .* ends before it"):
+        read(ask, 1000)
+    assert len(asked) <= 1 + PAGES_AHEAD
+
+
+def no_threads() -> bool:
+    return not any(thread.name.startswith("klines") for thread in threading.enumerate())
