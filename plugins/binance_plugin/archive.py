@@ -7,6 +7,7 @@ import hashlib
 import logging
 import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -50,7 +51,10 @@ class ArchiveDownload:
 
 
 class ArchiveClient:
-    """Downloads without pacing, `parallel` at once at most, from as many threads as the caller likes."""
+    """Downloads without pacing, `parallel` at once at most, from as many threads as the caller likes.
+
+    A file and its .CHECKSUM are asked for at the same time: each small file would wait for the server twice.
+    """
 
     def __init__(
         self,
@@ -68,6 +72,7 @@ class ArchiveClient:
         self._retries = retries
         self._sleep = sleep
         self._slots = threading.BoundedSemaphore(parallel)
+        self._checksums = ThreadPoolExecutor(parallel, "checksum")
 
     @classmethod
     def of(cls, settings: BinanceSettings, stats: RequestStats, sleep: Callable[[float], None]) -> ArchiveClient:
@@ -116,10 +121,11 @@ class ArchiveClient:
         return f"HTTP {answer.status}"
 
     def _verified(self, url: str, name: str) -> ArchiveDownload:
-        answer = self._get(url, {404: ArchiveNotFound}, MAX_FILE_BYTES)
         checksum_url = f"{url}.CHECKSUM"
-        checksum = self._get(checksum_url, {404: ArchiveChecksumMissing}, MAX_CHECKSUM_BYTES)
-        expected = _parse_checksum(checksum.body, checksum_url, name)
+        absent = {404: ArchiveChecksumMissing}
+        checksum = self._checksums.submit(self._get, checksum_url, absent, MAX_CHECKSUM_BYTES)
+        answer = self._get(url, {404: ArchiveNotFound}, MAX_FILE_BYTES)  # its error goes before the checksum's
+        expected = _parse_checksum(checksum.result().body, checksum_url, name)
         actual = hashlib.sha256(answer.body).hexdigest()
         if actual != expected:
             raise ArchiveChecksumMismatch(

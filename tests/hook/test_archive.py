@@ -17,7 +17,7 @@ from binance_plugin.errors import (
     ArchiveUnavailable,
 )
 from binance_plugin.hook import BinanceHook
-from binance_plugin.transport import Transport
+from binance_plugin.transport import Answer, Transport
 from tests.hook.scripted import Reply, ScriptedServer
 
 if TYPE_CHECKING:
@@ -31,6 +31,24 @@ MODIFIED = {"Last-Modified": "Mon, 01 Apr 2024 09:30:00 GMT"}
 
 def checksum(body: bytes = ZIP, name: str = NAME) -> Reply:
     return Reply(body=f"{hashlib.sha256(body).hexdigest()}  {name}\n".encode())
+
+
+def asked(server: ScriptedServer) -> list[str]:
+    """The files that were asked for; a checksum is asked for at the same time, and not waited for behind an error."""
+    return [request.path for request in server.requests if not request.path.endswith(".CHECKSUM")]
+
+
+def test_a_file_and_its_checksum_are_asked_for_at_the_same_time(hook: BinanceHook) -> None:
+    both = threading.Barrier(2, timeout=20)  # neither is answered before the other is asked for
+    client = hook._archive()
+    body = {PATH: ZIP, f"{PATH}.CHECKSUM": checksum().body}
+
+    def answer(url: str, *_: object) -> Answer:
+        both.wait()
+        return Answer(200, {}, body[url.removeprefix(client._base_url)])
+
+    client._get = answer  # type: ignore[method-assign,assignment]  # a server that both have to reach
+    assert hook.archive_file("BTCUSDT", "1h", "2024-03").zip_bytes == ZIP
 
 
 def test_a_file_comes_with_its_checksum_and_its_time(server: ScriptedServer, hook: BinanceHook) -> None:
@@ -65,12 +83,12 @@ def test_a_missing_file_and_a_missing_checksum_are_told_apart_and_not_tried_agai
 ) -> None:
     with pytest.raises(ArchiveNotFound, match="HTTP 404"):
         hook.archive_file("BTCUSDT", "1h", "2024-03")
-    assert len(server.requests) == 1
+    assert asked(server) == [PATH]
     server.answers(PATH, Reply(body=ZIP))
     with pytest.raises(ArchiveChecksumMissing) as caught:
         hook.archive_file("BTCUSDT", "1h", "2024-03")
     assert caught.value.url.endswith(".CHECKSUM")
-    assert len(server.requests) == 3
+    assert asked(server) == [PATH, PATH]
     assert sleeps == []
 
 
@@ -123,7 +141,7 @@ def test_a_failure_that_stays_is_unavailable_and_never_taken_for_missing(
     server.answers(PATH, bad)
     with pytest.raises(ArchiveUnavailable, match=NAME):
         hook.archive_file("BTCUSDT", "1h", "2024-03")
-    assert len(server.requests) == tries
+    assert asked(server) == [PATH] * tries
 
 
 def test_a_body_above_the_limit_is_not_read(
@@ -166,7 +184,7 @@ def test_downloads_at_once_are_bounded_and_pacing_does_not_touch_them(server: Sc
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: hook.archive_file("BTCUSDT", "1h", "2024-03"), range(16)))
     assert most <= 2
-    assert len({request.connection for request in server.requests}) <= 8
+    assert len({request.connection for request in server.requests}) <= 8 + 2, "a thread has one, a checksum's too"
     assert len(server.requests) == 32
     assert sleeps == []
 
