@@ -13,8 +13,9 @@ import pytest
 from binance_plugin.archive import ArchiveDownload
 from binance_plugin.errors import GeoBlocked
 from include.klines.intervals import TIMEFRAMES
+from include.klines.ladder.ahead import PARTS_AHEAD
 from include.klines.ladder.archive_csv import period_window
-from include.klines.ladder.climbing import PARTS_AHEAD, fetch_parts
+from include.klines.ladder.climbing import fetch_parts
 from tests.ladder.conftest import span, utc
 
 if TYPE_CHECKING:

@@ -15,16 +15,14 @@ A 404 is never "no data". Candles known to be missing at the exchange (`known_ho
 from __future__ import annotations
 
 import math
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from itertools import islice
 from threading import Event
 from typing import TYPE_CHECKING, Literal
 
 from include.klines.errors import InvalidRequest
+from include.klines.ladder.ahead import PARTS_AHEAD, Downloads, Makers
 from include.klines.ladder.parts import ArchiveFileSeen, Part, StepDown, WindowUnavailable, outside, within
 from include.klines.ladder.rungs import MONTHLY_LATE, PAGE, KlineSource, Rungs
 from include.klines.windows import Window, days, month_of, months
@@ -33,14 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from binance_plugin.archive import ArchiveDownload
     from include.klines.intervals import Timeframe
 
 __all__ = ["ArchiveFileSeen", "KlineSource", "Part", "Source", "StepDown", "WindowUnavailable", "fetch_parts"]
 
 Source = Literal["auto", "archive", "rest"]
-PARTS_AHEAD = 4
-"""Months made before they are stored: one with holes waits for several answers, while others are stored."""
 SMALL_DAYS = 3
 """A piece of an old month up to this long is an increment or a repair, not worth a month's file."""
 
@@ -64,8 +59,8 @@ def fetch_parts(
     for all of the time: nothing is asked outside. known_holes: spans that are empty at the exchange for everybody.
     parallel: archive downloads at once.
 
-    While the caller works on one part, up to PARTS_AHEAD after it are fetched and decoded in a thread of their own, and
-    up to `parallel` monthly files after those are downloaded; a call that makes one part starts no thread. Close the
+    While the caller works on one part, up to PARTS_AHEAD after it are fetched and decoded in threads, and up to
+    `parallel` monthly files after those are downloaded; a call that makes one part starts no thread for it. Close the
     iterator to end early.
 
     Raises WindowUnavailable where candles could not be had because rungs failed, not because there are none; and what
@@ -150,73 +145,30 @@ def _fetch(
     parallel: int,
 ) -> Iterator[Part]:
     stopped = Event()
-    downloads = _Downloads(partial(hook.archive_file, exchange_symbol, timeframe.name), parallel)
-    rungs = Rungs(hook, exchange_symbol, timeframe, closed_before, downloads, stopped)
+    downloads = Downloads(partial(hook.archive_file, exchange_symbol, timeframe.name), parallel)
     monthly = downloads.each([plan.period for plan in plans if plan.period])
-    stage = ThreadPoolExecutor(1, "ladder") if len(plans) > 1 else None
+    by_archive, by_rest = (Rungs(hook, exchange_symbol, timeframe, closed_before, downloads, stopped) for _ in range(2))
 
-    def make(plan: PartPlan) -> Part:
+    def work_of(plan: PartPlan) -> Callable[[], Part]:
         if plan.rest_first:
-            return rungs.rest_first(plan.window, plan.wanted, plan.ask_until, then_archive=source == "auto")
+            then_archive = source == "auto"
+            return partial(by_rest.rest_first, plan.window, plan.wanted, plan.ask_until, then_archive=then_archive)
         file = next(monthly)[1] if plan.period else None
-        return rungs.archive_first(plan.window, plan.wanted, file, then_rest=source == "auto")
+        return partial(by_archive.archive_first, plan.window, plan.wanted, file, then_rest=source == "auto")
 
-    def made_ahead(plan: PartPlan) -> Part:
-        if stopped.is_set():  # by a part before this one, whose error is the caller's to see first
-            raise InterruptedError("nobody waits for these candles any more.")
-        try:
-            return make(plan)
-        except BaseException:
-            stopped.set()
-            raise
-
+    makers = Makers() if len(plans) > 1 else None
     try:
-        if stage is None:
-            yield from map(make, plans)
+        if makers is None:
+            yield from (work_of(plan)() for plan in plans)
             return
-        ahead: deque[Future[Part]] = deque()
         for plan in plans:
-            ahead.append(stage.submit(made_ahead, plan))
-            if len(ahead) > PARTS_AHEAD:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+            makers.begin(work_of(plan), in_order=plan.rest_first)
+            if makers.under_way > PARTS_AHEAD:
+                yield makers.next()
+        while makers.under_way:
+            yield makers.next()
     finally:
         stopped.set()
         downloads.close()
-        if stage is not None:
-            stage.shutdown(cancel_futures=True)
-
-
-class _Downloads:
-    """Archive files, up to `parallel` at once; a single one is fetched in the caller's own thread."""
-
-    def __init__(self, fetch: Callable[[str], ArchiveDownload], parallel: int) -> None:
-        self._fetch = fetch
-        self._parallel = parallel
-        self._pool: ThreadPoolExecutor | None = None
-
-    def each(self, periods: Sequence[str]) -> Iterator[tuple[str, Callable[[], ArchiveDownload]]]:
-        """Each period in order with a function that waits for its file (or raises); the next ones are under way."""
-        if len(periods) == 1:
-            yield periods[0], partial(self._fetch, periods[0])
-            return
-        waiting: deque[tuple[str, Future[ArchiveDownload]]] = deque()
-        later = iter(periods)
-        try:
-            while True:
-                for period in islice(later, self._parallel - len(waiting)):
-                    self._pool = self._pool or ThreadPoolExecutor(self._parallel, "archive")
-                    waiting.append((period, self._pool.submit(self._fetch, period)))
-                if not waiting:
-                    return
-                due, file = waiting.popleft()
-                yield due, file.result
-        finally:
-            for _, file in waiting:
-                file.cancel()
-
-    def close(self) -> None:
-        """Forget what has not begun, and wait for what has."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        if makers is not None:
+            makers.close()

@@ -117,13 +117,14 @@ class PartBuilder:
         self._step_downs: list[StepDown] = []
         self._rejected: list[RejectedCandle] = []
         self._merged: Candles | None = Candles.empty()
+        self._missing: list[Window] | None = None
 
     def accept(self, rung: str, candles: Candles, asked: Window, answered: Iterable[Window]) -> None:
         """Take what a rung gave. asked: where its candles must lie; answered: where its silence means "no candle"."""
         valid, rejected = split_valid(candles, self._timeframe, asked, self._closed_before, rung)
         if len(valid):
             self._layers[rung].append(valid)
-            self._merged = None
+            self._merged = self._missing = None
         self._rejected += rejected
         self._answered[rung] += answered
 
@@ -145,7 +146,9 @@ class PartBuilder:
 
     def missing(self) -> list[Window]:
         """The wanted opens without a candle so far, as spans in order."""
-        return holes(self._candles(), self._timeframe, self._wanted)
+        if self._missing is None:
+            self._missing = holes(self._candles(), self._timeframe, self._wanted)
+        return list(self._missing)
 
     def build(self) -> Part:
         """The part; WindowUnavailable where candles may be missing for another reason than that there are none."""

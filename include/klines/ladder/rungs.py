@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from binance_plugin.errors import (
@@ -41,7 +42,7 @@ for months has none, and an archive that is down gives none."""
 
 
 class KlineSource(Protocol):
-    """What the ladder needs of BinanceHook. archive_file is called from several threads, iter_klines from one."""
+    """What the ladder needs of BinanceHook, called from several threads; of iter_klines at most two at once."""
 
     def archive_file(self, exchange_symbol: str, interval: str, period: str) -> ArchiveDownload:
         """The verified zip of a month ("2024-03") or a day ("2024-03-05")."""
@@ -60,7 +61,11 @@ class Downloader(Protocol):
 
 
 class Rungs:
-    """Asks the rungs of one series. `stopped` ends work between two answers when nobody waits for it any more."""
+    """Asks the rungs of one series. `stopped` ends work between two answers when nobody waits for it any more.
+
+    archive_first may be called from several threads, which ask REST in turn: a pair unknown to it is asked for once.
+    rest_first keeps rows for the next part, and is called part by part.
+    """
 
     def __init__(
         self,
@@ -77,6 +82,7 @@ class Rungs:
         self._closed_before = closed_before
         self._downloads = downloads
         self._stopped = stopped
+        self._one_asks_rest = Lock()
         self._unknown_to_rest = ""
         self._ahead: tuple[Window, Candles] | None = None
 
@@ -101,8 +107,9 @@ class Rungs:
             else:
                 self._take_file(builder, MONTHLY, period, monthly)
         self._daily(builder, builder.missing(), give_up=then_rest)
-        if then_rest:
-            self._rest(builder, builder.window.end)
+        if then_rest and builder.missing():
+            with self._one_asks_rest:
+                self._rest(builder, builder.window.end)
         return builder.build()
 
     def rest_first(self, window: Window, wanted: Sequence[Window], ask_until: datetime, *, then_archive: bool) -> Part:
