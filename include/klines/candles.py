@@ -220,6 +220,18 @@ def holes(candles: Candles, timeframe: Timeframe, windows: Iterable[Window]) -> 
     return found
 
 
+def runs(candles: Candles, timeframe: Timeframe) -> list[Window]:
+    """The spans without a hole that candles cover, in order. candles: in order, without duplicates."""
+    if not len(candles):
+        return []
+    step = timeframe.seconds * 1_000_000
+    opened = candles.open_time
+    last = np.append(np.flatnonzero(np.diff(opened) != step), len(opened) - 1)
+    first = np.append(0, last[:-1] + 1)
+    spans = zip(opened[first].tolist(), (opened[last] + step).tolist(), strict=True)
+    return [Window(moment(start), moment(end)) for start, end in spans]
+
+
 def _rows_that_differ(left: Candles, right: Candles) -> Integers:
     """Positions at which two of the same length have different candles."""
     differs = np.zeros(len(left), dtype=np.bool_)

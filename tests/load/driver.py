@@ -40,6 +40,7 @@ def load(
     *,
     refresh: bool = False,
     sleep: Callable[[float], None] = never_wait,
+    loader: type[LaneLoader] = LaneLoader,
     **params: Any,
 ) -> list[LaneReport]:
     """What klines_initial_load does with these params."""
@@ -47,11 +48,11 @@ def load(
     clock = ExchangeClock.read(hook)
     request = validate_load_request(params, clock=clock.now())
     scope = load_scope(hook, conn, request)
-    loader = LaneLoader(conn, hook, clock, "klines_initial_load", RUN, request.source, refresh)
+    lane_loader = loader(conn, hook, clock, "klines_initial_load", RUN, request.source, refresh)
     series = plan_series(fetch_listings(conn), scope)
     if not refresh:
         series = incomplete(conn, series, clock.now())
-    reports = [loader.load(lane) for lane in plan_lanes(series)]
+    reports = [lane_loader.load(lane) for lane in plan_lanes(series)]
     measuring.measure(
         conn, symbols=list(scope.symbols), timeframes=list(scope.timeframes), window=scope.window, clock=clock.now()
     )

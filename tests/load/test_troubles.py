@@ -22,6 +22,7 @@ from include.klines import sql
 from include.klines.database import prepare
 from include.klines.errors import LoadError
 from include.klines.load import staging
+from include.klines.load.loading import LaneLoader
 from include.klines.migrate import migrate
 from include.klines.settings import ROOT
 from include.local.postgres import FAST_AND_UNSAFE, PostgresServer
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from include.klines.candles import Candles
+    from include.klines.load.lanes import Lane
+    from include.klines.load.loading import LaneReport
     from tests.exchange import Exchange
 
 MONTHS = {"symbols": ["BTC"], "timeframes": ["1h"], "start": "2023-06-01", "end": "2025-02-28"}
@@ -86,6 +89,32 @@ def test_a_crash_of_postgres_between_staging_and_upsert_fails_the_lane_and_the_n
         load(conn, exchange.url, **MONTHS)
         assert fingerprint(conn) == undisturbed
         assert_no_lie(conn)
+
+
+def test_what_a_lane_has_reported_outlives_a_crash_of_postgres_in_the_same_moment(
+    own_server: PostgresServer, exchange: Exchange, undisturbed: list[tuple[Any, ...]]
+) -> None:
+    """Its windows do not wait for the disk one by one; the lane does, at its end."""
+    crashed: list[int] = []
+
+    class Crashing(LaneLoader):
+        def load(self, lane: Lane) -> LaneReport:
+            report = super().load(lane)
+            crashed.append(report.windows)
+            os.kill(own_server.pid() or 0, signal.SIGQUIT)
+            return report
+
+    with psycopg.connect(own_server.dsn("postgres"), autocommit=True) as conn:
+        conn.execute("ALTER DATABASE postgres SET synchronous_commit TO on")
+    with psycopg.connect(own_server.dsn("postgres")) as conn, pytest.raises(psycopg.OperationalError):
+        load(prepare(conn), exchange.url, loader=Crashing, **MONTHS)
+    own_server.start()
+    with psycopg.connect(own_server.dsn("postgres")) as conn:
+        prepare(conn)
+        assert rows(conn, "SELECT count(*) FROM data_sync_log") == [(sum(crashed),)]
+        load(conn, exchange.url, **MONTHS)
+        assert rows(conn, "SELECT count(*) FROM data_sync_log") == [(sum(crashed),)], "nothing was left to load"
+        assert fingerprint(conn) == undisturbed
 
 
 def test_a_worker_killed_in_the_middle_of_a_lane_leaves_whole_windows_and_the_next_run_the_rest(

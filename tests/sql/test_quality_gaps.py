@@ -182,15 +182,22 @@ spans = st.tuples(hours, hours).filter(lambda pair: pair[0] < pair[1])
 @given(
     listed=spans,
     relisted=st.none() | spans,
-    steps=st.lists(st.tuples(spans, st.frozensets(st.integers(0, HOURS - 1), max_size=HOURS)), min_size=1, max_size=4),
+    steps=st.lists(
+        st.tuples(spans, st.frozensets(st.integers(0, HOURS - 1), max_size=HOURS), st.booleans()),
+        min_size=1,
+        max_size=4,
+    ),
 )
 def test_gaps_are_what_a_naive_count_finds(
     conn: psycopg.Connection,
     listed: tuple[int, int],
     relisted: tuple[int, int] | None,
-    steps: list[tuple[tuple[int, int], frozenset[int]]],
+    steps: list[tuple[tuple[int, int], frozenset[int], bool]],
 ) -> None:
-    """Whatever arrives in whatever order of windows: each expected hour that was asked for is stored or in one gap."""
+    """Whatever arrives in whatever order of windows: each expected hour that was asked for is stored or in one gap.
+
+    It is the same whether the caller says what it stored just now without a hole, or all of it is looked for.
+    """
     with conn.transaction(force_rollback=True):
         for number, span in enumerate([listed, relisted] if relisted else [listed], 1):
             list_symbol(conn, "X", moment(span[0]), moment(span[1]), number=number)
@@ -198,7 +205,7 @@ def test_gaps_are_what_a_naive_count_finds(
         expected = {hour for span in (listed, relisted) if span for hour in range(*span)}
         stored: set[int] = set()
         asked: set[int] = set()
-        for (start, end), arrived in steps:
+        for (start, end), arrived, told in steps:
             new = {hour for hour in arrived if start <= hour < end} - stored
             stored |= new
             asked |= set(range(start, end))
@@ -206,10 +213,15 @@ def test_gaps_are_what_a_naive_count_finds(
                 "INSERT INTO market_data VALUES ('X', '1h', %s, 1, 1, 1, 1, 1, 1, 1, 1, 1)",
                 [(at(moment(hour)),) for hour in new],
             )
-            measuring.record_gaps(conn, ["X"], ["1h"], Window(at(moment(start)), at(moment(end))), CLOCK)
-        missing = sorted((expected & asked) - stored)
-        naive = merge(Window(at(moment(hour)), at(moment(hour + 1))) for hour in missing)
+            full = as_windows(stored & set(range(start, end))) if told else []
+            asked_for = Window(at(moment(start)), at(moment(end)))
+            measuring.record_gaps(conn, ["X"], ["1h"], asked_for, CLOCK, full=full)
+        naive = as_windows((expected & asked) - stored)
         assert gaps(conn, "X") == [(f"{gap.start:%Y-%m-%d %H:%M}", f"{gap.end:%Y-%m-%d %H:%M}") for gap in naive]
+
+
+def as_windows(of_hours: set[int]) -> list[Window]:
+    return merge(Window(at(moment(hour)), at(moment(hour + 1))) for hour in of_hours)
 
 
 def moment(hour: int) -> str:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.klines.candles import Candles, from_rest, holes, microseconds, moment, split_valid
+from include.klines.candles import Candles, from_rest, holes, microseconds, moment, runs, split_valid
 from include.klines.intervals import TIMEFRAMES, Timeframe
-from include.klines.windows import Window, merge
+from include.klines.windows import Window, merge, subtract
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 HOUR = TIMEFRAMES["1h"]
@@ -173,6 +173,18 @@ def test_holes_are_exactly_the_grid_opens_without_a_candle(drawn: tuple[Timefram
     assert sum(timeframe.count(hole.start, hole.end) for hole in found) == len(expected)
     if len(windows) == 1:
         assert merge(found) == found, "spans that touch are one span"
+
+
+@given(st.sampled_from(list(TIMEFRAMES.values())), st.sets(st.integers(0, 63), min_size=1))
+def test_runs_are_what_holes_leave(timeframe: Timeframe, present: set[int]) -> None:
+    candles = from_rest([row(START + index * timeframe.delta) for index in sorted(present)])
+    all_of_it = Window(START, START + 64 * timeframe.delta)
+    assert merge(runs(candles, timeframe)) == runs(candles, timeframe), "they do not touch"
+    assert runs(candles, timeframe) == subtract(all_of_it, holes(candles, timeframe, [all_of_it]))
+
+
+def test_no_candles_are_no_run() -> None:
+    assert runs(Candles.empty(), TIMEFRAMES["1h"]) == []
 
 
 @st.composite

@@ -20,7 +20,7 @@ from include.klines import sql
 from include.klines.errors import KlinesError, LoadError
 from include.klines.intervals import parse_timeframe
 from include.klines.ladder.climbing import fetch_parts
-from include.klines.load.store import Counts, Fetched, RunRef, record_sync, store_window, touch
+from include.klines.load.store import Counts, Fetched, RunRef, commits_in_passing, record_sync, store_window, touch
 from include.klines.quality import measuring
 from include.klines.settings import timeframe_settings
 from include.klines.windows import Window, chunks
@@ -75,21 +75,27 @@ class LaneLoader:
         """Load every missing window of the lane. Raises LoadError, after all was tried, where one could not be had."""
         report = LaneReport(lane.name)
         run = RunRef(self.dag_id, self.run_id, lane.name)
-        for series in lane.series:
-            missing = [window for wanted in series.windows for window in self._missing(series, wanted)]
-            if not missing:
-                log.info("%s is complete: nothing to transfer", series)
-                touch(self.conn, [series], self.clock.now())
-            for fetched, error in chain.from_iterable(self._fetch(series, window) for window in missing):
-                failure = error or self._store(series, fetched, run, report)
-                if failure is not None:
-                    self._fail(series, fetched, run, report, failure)
+        with commits_in_passing(self.conn):
+            stored = [series for series in lane.series if self._load(series, run, report)]
+        touch(self.conn, stored, self.clock.now())
         if report.failures:
             raise LoadError(
                 f"{lane.name}: {len(report.failures)} of {report.windows + len(report.failures)} windows failed, "
                 f"clear the task to try them again: {'; '.join(report.failures)}"
             )
         return report
+
+    def _load(self, series: SeriesPlan, run: RunRef, report: LaneReport) -> bool:
+        """Load what is missing of a series; whether all of it is stored now."""
+        missing = [window for wanted in series.windows for window in self._missing(series, wanted)]
+        if not missing:
+            log.info("%s is complete: nothing to transfer", series)
+        failures = len(report.failures)
+        for fetched, error in chain.from_iterable(self._fetch(series, window) for window in missing):
+            failure = error or self._store(series, fetched, run, report)
+            if failure is not None:
+                self._fail(series, fetched, run, report, failure)
+        return len(report.failures) == failures
 
     def _missing(self, series: SeriesPlan, wanted: Window) -> Iterator[Window]:
         """What of `wanted` is neither stored nor explained; all of it, up to the last closed candle, to refresh."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from include.klines import sql
-from include.klines.candles import Candles
+from include.klines.candles import Candles, runs
 from include.klines.errors import LoadError
 from include.klines.intervals import parse_timeframe
 from include.klines.load import staging
@@ -16,7 +17,7 @@ from include.klines.quality import measuring
 from include.klines.windows import month_of, months
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     import psycopg
@@ -121,7 +122,8 @@ def store_window(
         _run(conn, "load/lock_series", binds)
         counts = _write(conn, fetched, binds)
         if not _is_whole(series, fetched) or _one(conn, "load/known_gaps_touch", binds)[0]:
-            measuring.record_gaps(conn, [series.symbol], [series.timeframe], window, clock)
+            full = runs(fetched.candles, parse_timeframe(series.timeframe))
+            measuring.record_gaps(conn, [series.symbol], [series.timeframe], window, clock, full=full)
         if empty := list(fetched.empty_by_rest):
             measuring.record_empty(conn, *series.key, empty, "rest", clock.date(), attempt=attempt)
         if empty := list(fetched.empty_by_archive):
@@ -180,9 +182,24 @@ def record_sync(
 
 
 def touch(conn: psycopg.Connection, series: Sequence[SeriesPlan], clock: datetime) -> None:
-    """Note that these series were synced at `clock` without a new candle."""
+    """Note that these series were synced at `clock`: nothing of them is new, or all that is new is stored."""
     symbols, timeframes = [plan.symbol for plan in series], [plan.timeframe for plan in series]
     _run(conn, "load/touch_series", {"symbols": symbols, "timeframes": timeframes, "clock": clock})
+
+
+@contextmanager
+def commits_in_passing(conn: psycopg.Connection) -> Iterator[None]:
+    """Transactions inside do not wait for the disk, one by one: a window is a few milliseconds of waiting.
+
+    Windows are stored whole or not at all as before. Call `touch` behind it: its commit waits for all of those before
+    it, so that what a lane reports as stored is on the disk. Where the server ends before, the lane fails with it.
+    """
+    conn.execute(sql.load("load/commit_in_passing").encode())
+    try:
+        yield
+    finally:
+        if not conn.closed:
+            conn.execute(b"RESET synchronous_commit")
 
 
 def _write(conn: psycopg.Connection, fetched: Fetched, binds: dict[str, Any]) -> Counts:

@@ -12,13 +12,15 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from psycopg.rows import dict_row
+from psycopg.types.multirange import Multirange
+from psycopg.types.range import Range
 
 from include.klines import sql
 from include.klines.quality import anomalies
 from include.klines.windows import Window, merge, month_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import date, datetime
 
     import psycopg
@@ -114,7 +116,7 @@ def measure(
     """
     series = _series(conn, symbols, timeframes) if series is None else list(series)
     span = Window(month_of(window.start).start, window.end)
-    binds = anomalies.scope(series, window) | {"clock": clock}
+    binds = anomalies.scope(series, window) | {"clock": clock, "known_full": _multirange(())}
     with conn.transaction():
         _run(conn, "begin")
         anomalies.keep_days(conn, series, window, clock)
@@ -141,14 +143,21 @@ def explain(conn: psycopg.Connection, window: Window, clock: datetime) -> None:
 
 
 def record_gaps(
-    conn: psycopg.Connection, symbols: Sequence[str], timeframes: Sequence[str], window: Window, clock: datetime
+    conn: psycopg.Connection,
+    symbols: Sequence[str],
+    timeframes: Sequence[str],
+    window: Window,
+    clock: datetime,
+    *,
+    full: Sequence[Window] = (),
 ) -> None:
     """Bring data_gap in line with what is stored of symbols × timeframes in `window`; part of the caller's transaction.
 
-    New gaps are open (or keep the cause of the gap they were part of); `measure` finds the causes.
+    New gaps are open (or keep the cause of the gap they were part of); `measure` finds the causes. full: spans on the
+    grid in which the caller knows every candle to be stored, of each of the series: they are not searched.
     """
     series = [(symbol, timeframe) for timeframe in timeframes for symbol in symbols]
-    _run(conn, "record_gaps", anomalies.scope(series, window) | {"clock": clock})
+    _run(conn, "record_gaps", anomalies.scope(series, window) | {"clock": clock, "known_full": _multirange(full)})
 
 
 def record_empty(
@@ -230,3 +239,7 @@ def _run(conn: psycopg.Connection, name: str, binds: dict[str, Any] | None = Non
 
 def _percent(part: int, whole: int) -> float:
     return 100.0 * part / whole if whole else 100.0
+
+
+def _multirange(windows: Iterable[Window]) -> Multirange[datetime]:
+    return Multirange(Range(window.start, window.end) for window in windows)

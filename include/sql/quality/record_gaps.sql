@@ -2,8 +2,10 @@
 -- A gap is a longest run with the same evidence (explained cause, days on which it was confirmed empty): what has been
 -- learned about a part of a run stays with that part. A gap that fills, or whose extent changes, is resolved; its parts
 -- that are still missing inherit first_seen, attempts and evidence. What retention took (pruned) is never a gap again.
--- Months that count_months.sql found full at this very clock are not searched, nor days that candle_day has as full.
--- Binds: symbols, timeframes (text[]; entry i of both names a series), each_timeframe (text[], each once), range_start, range_end, clock.
+-- Months that count_months.sql found full at this very clock are not searched, nor days that candle_day has as full, nor what the
+-- caller has just stored without a hole.
+-- Binds: symbols, timeframes (text[]; entry i of both names a series), each_timeframe (text[], each once), range_start, range_end,
+-- clock, known_full (tstzmultirange, of each of the series).
 -- Tables: data_gap (written), market_data, candle_day, symbol_listing, historical_data_range, data_quality. A second run changes nothing.
 WITH pieces AS MATERIALIZED (
     SELECT
@@ -60,13 +62,17 @@ asked AS (
     LEFT JOIN searched ON series.symbol = searched.symbol AND series.timeframe = searched.timeframe
 ),
 
--- without the days that are known to be full
+-- without what is known to be full
 stretches AS (
     SELECT
         pieces.symbol,
         pieces.timeframe,
         pieces.step,
-        unnest(tstzmultirange(tstzrange(pieces.piece_start, pieces.piece_end)) - coalesce(full_days.span, '{}')) AS span
+        unnest(
+            tstzmultirange(tstzrange(pieces.piece_start, pieces.piece_end))
+            - coalesce(full_days.span, '{}')
+            - %(known_full)s::tstzmultirange
+        ) AS span
     FROM pieces
     LEFT JOIN
         LATERAL (
