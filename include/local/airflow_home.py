@@ -31,6 +31,7 @@ def plain_environment() -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "plugins"))),
         "PYTHONUTF8": "1",
         "PYTHONUNBUFFERED": "1",
+        "OPENBLAS_NUM_THREADS": "1",  # no task multiplies matrices, and a process that forks shall have no threads
         "TZ": "UTC",
         "LC_ALL": "C",
     }
@@ -75,6 +76,7 @@ def environment(state: State, *, metadata_url: str, port: int, simulated: bool, 
         "DAG_PROCESSOR__REFRESH_INTERVAL": "30",
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",
         "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
+        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",  # a run waits up to so long between two of its tasks
         "LOGGING__BASE_LOG_FOLDER": str(state.airflow_home / "logs"),
         "USAGE_DATA_COLLECTION__ENABLED": "False",
     }
@@ -82,16 +84,21 @@ def environment(state: State, *, metadata_url: str, port: int, simulated: bool, 
     return plain_environment() | home | {f"AIRFLOW__{name}": value for name, value in options.items()}
 
 
-def write_alerts(state: State, *, simulated: bool) -> None:
-    """The banner on the UI's dashboard while the exchange is simulated."""
+def write_local_settings(state: State, *, simulated: bool) -> None:
+    """What Airflow's processes import when they start: the banner on the UI's dashboard while the exchange is simulated.
+
+    And what every task needs: it is forked from the scheduler, and finds imported what that has imported. It would
+    spend a quarter of a second on it.
+    """
     folder = state.airflow_home / "config"
     folder.mkdir(exist_ok=True)
-    text = ""
-    if simulated:
-        text = (
-            "from airflow.api_fastapi.common.types import UIAlert\n\n"
-            f"DASHBOARD_UIALERTS = [UIAlert(text={SIMULATED_BANNER!r}, category='warning')]\n"
-        )
+    alerts = f"[UIAlert(text={SIMULATED_BANNER!r}, category='warning')]" if simulated else "[]"
+    text = (
+        "import numpy, psycopg, psycopg2, requests\n\n"
+        "from airflow.api_fastapi.common.types import UIAlert\n\n"
+        '__all__ = ["DASHBOARD_UIALERTS"]\n'
+        f"DASHBOARD_UIALERTS = {alerts}\n"
+    )
     write_private(folder / "airflow_local_settings.py", text)
 
 

@@ -120,7 +120,7 @@ class Runtime:
     def _start(self, environment: dict[str, str], api: AirflowApi, wanted: dict[str, Any]) -> None:
         record = self.state.read(RECORD)
         self.processes.stop(keep=components.EXCHANGE)
-        airflow_home.write_alerts(self.state, simulated=wanted["simulated"])
+        airflow_home.write_local_settings(self.state, simulated=wanted["simulated"])
         if any(record.get(key) != wanted[key] for key in ("airflow", "metadata")):
             self.say("preparing Airflow's own database")
             components.migrate_metadata(self.processes, environment)

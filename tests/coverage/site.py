@@ -83,7 +83,7 @@ def start(
     } | dict(settings or {})
     environment |= {f"AIRFLOW__{name}": value for name, value in more.items()}
     environment |= {f"AIRFLOW_CONN_{name.upper()}": value for name, value in connections.items()}
-    airflow_home.write_alerts(state, simulated=True)
+    airflow_home.write_local_settings(state, simulated=True)
     components.migrate_metadata(processes, environment)
     components.start_airflow(processes, environment, names)
     components.wait_until(lambda: _answers(f"http://{LOOPBACK}:{port}"), "the api-server", processes, names)
