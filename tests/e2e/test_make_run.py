@@ -192,7 +192,7 @@ def test_after_a_kill_of_any_part_the_next_run_recovers(
 
 
 def test_two_at_once_and_ctrl_c(machine: Machine, first: subprocess.CompletedProcess[str]) -> None:
-    with machine.start("SYMBOLS=BTC,ETH,SOL", "TIMEFRAMES=1h") as running:
+    with machine.start("LIMIT=20", "TIMEFRAMES=1h") as running:  # long enough to be interrupted
         wait_until(lambda: bool(_holder(machine)), "the first run to hold the lock")
         second = machine.run(*ONE_YEAR)
         assert second.returncode == 3, said(second)
@@ -217,7 +217,7 @@ def test_stop_during_a_load_says_what_it_stopped(machine: Machine, first: subpro
 def test_a_database_server_that_dies_during_a_load_is_named(
     machine: Machine, first: subprocess.CompletedProcess[str]
 ) -> None:
-    with machine.start("SYMBOLS=BTC,ETH,SOL", "TIMEFRAMES=1h", "START=2021-01-01") as running:
+    with machine.start("LIMIT=20", "TIMEFRAMES=1h", "START=2021-01-01") as running:
         wait_until(lambda: _load_is_on(machine), "the load to be on", seconds=120)
         server = embedded_server(machine.state).pid()
         assert server is not None

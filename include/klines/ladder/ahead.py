@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PARTS_AHEAD = 4
 """Months made before they are stored: one with holes waits for several answers, while others are stored."""
 MAKERS = 2
-"""Months in the making at once. One is decoded faster than it is stored; the others are for those that wait."""
+"""Months in the making at once: one is decoded faster than it is stored, the other may wait for answers."""
 
 
 class Makers:
