@@ -85,7 +85,7 @@ def environment(state: State, *, metadata_url: str, port: int, simulated: bool, 
 
 
 def write_local_settings(state: State, *, simulated: bool) -> None:
-    """What Airflow's processes import when they start: the banner on the UI's dashboard while the exchange is simulated.
+    """What Airflow's processes import as they start: the banner on the UI's dashboard while the exchange is simulated.
 
     And what every task needs: it is forked from the scheduler, and finds imported what that has imported. It would
     spend a quarter of a second on it.

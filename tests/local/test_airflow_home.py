@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -37,5 +36,5 @@ def test_tasks_find_imported_what_they_need_and_the_ui_has_its_banner(tmp_path: 
     assert banner == (SIMULATED_BANNER if simulated else "")
     assert imported == "numpy psycopg psycopg2 requests", "and nothing that only some of them need"
     assert threads == "1", "the scheduler forks"
-    mode = state.airflow_home / "config" / "airflow_local_settings.py"
-    assert os.stat(mode).st_mode & 0o077 == 0
+    written = state.airflow_home / "config" / "airflow_local_settings.py"
+    assert written.stat().st_mode & 0o077 == 0
