@@ -67,6 +67,7 @@ class Machine:
         return self.do("run", "EXCHANGE=simulated", *words)
 
     def start(self, *words: str) -> subprocess.Popen[str]:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job passes on that it is ignored
         return subprocess.Popen(
             [*self.command, "run", "EXCHANGE=simulated", *words],
             cwd=ROOT,
