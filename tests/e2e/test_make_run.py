@@ -67,7 +67,8 @@ class Machine:
         return self.do("run", "EXCHANGE=simulated", *words)
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job passes on that it is ignored
+        # a background job of a shell ignores it, and so would all that it starts
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         return subprocess.Popen(
             [*self.command, "run", "EXCHANGE=simulated", *words],
             cwd=ROOT,
