@@ -90,6 +90,7 @@ class LaneLoader:
         missing = [window for wanted in series.windows for window in self._missing(series, wanted)]
         if not missing:
             log.info("%s is complete: nothing to transfer", series)
+            touch(self.conn, [series], self.clock.now())  # now: what stops the lane later does not concern it
         failures = len(report.failures)
         for fetched, error in chain.from_iterable(self._fetch(series, window) for window in missing):
             failure = error or self._store(series, fetched, run, report)
