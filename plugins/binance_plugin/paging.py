@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from binance_plugin.errors import MalformedAnswer
@@ -59,5 +60,6 @@ def _behind(rows: Rows, cursor: int, step: int, name: str) -> int:
     """Where the page after `rows` begins."""
     last = rows[-1][0]
     if not isinstance(last, int) or last < cursor:
-        raise MalformedAnswer(f"{name}: the page from {cursor} (ms, UTC) ends before it, at {last!r}.")
+        since = datetime.fromtimestamp(cursor / 1000, UTC)
+        raise MalformedAnswer(f"{name}: the page from {since:%Y-%m-%d %H:%M} UTC ends before it, at {last!r}.")
     return last + step

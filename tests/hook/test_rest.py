@@ -19,6 +19,7 @@ from binance_plugin.errors import (
     RateLimited,
 )
 from binance_plugin.hook import BinanceHook
+from binance_plugin.paging import PAGES_AHEAD
 from tests.hook.scripted import Reply, ScriptedServer
 
 if TYPE_CHECKING:
@@ -78,6 +79,15 @@ def test_no_page_is_asked_for_behind_a_full_last_one(server: ScriptedServer, hoo
     end = datetime.fromtimestamp((START_MS + 1000 * HOUR_MS) / 1000, UTC)
     assert len(list(hook.iter_klines("BTCUSDT", "1h", START, end))) == 1
     assert len(server.requests) == 1
+
+
+def test_a_page_that_does_not_advance_is_malformed_and_not_an_endless_loop(
+    server: ScriptedServer, hook: BinanceHook
+) -> None:
+    server.answers(KLINES, rows(START_MS, 1000))
+    with pytest.raises(MalformedAnswer, match=r"BTCUSDT 1h: the page from 2024-02-11 16:00 UTC ends before it"):
+        list(hook.iter_klines("BTCUSDT", "1h", START, datetime(2025, 1, 1, tzinfo=UTC)))
+    assert len(server.requests) <= 1 + PAGES_AHEAD
 
 
 def test_no_rows_are_no_page(server: ScriptedServer, hook: BinanceHook) -> None:
