@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from binance_plugin.hook import BinanceHook
+    from binance_plugin.client import BinanceClient
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class ExchangeClock:
     monotonic: float
 
     @classmethod
-    def read(cls, hook: BinanceHook) -> ExchangeClock:
+    def read(cls, hook: BinanceClient) -> ExchangeClock:
         """Ask the exchange what time it is: one request of weight 1."""
         return cls(hook.server_time(), time.monotonic())
 

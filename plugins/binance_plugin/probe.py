@@ -13,7 +13,7 @@ from binance_plugin.errors import BudgetUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from binance_plugin.hook import BinanceHook
+    from binance_plugin.client import BinanceClient
     from binance_plugin.settings import BinanceSettings
 
 TIMEOUT_OF_A_TEST = 10.0
@@ -28,23 +28,23 @@ def quick(settings: BinanceSettings) -> BinanceSettings:
     )
 
 
-def describe(make_hook: Callable[[Budget], BinanceHook], settings: BinanceSettings, budget: Budget) -> str:
+def describe(make_client: Callable[[Budget], BinanceClient], settings: BinanceSettings, budget: Budget) -> str:
     """Ask REST, archive and listing once each; one sentence on what they said. Raises the first BinanceError.
 
     A ban or pause in the shared budget is obeyed; where the budget cannot be asked, the test goes on and says so.
     """
-    hook, note = make_hook(budget), ""
+    client, note = make_client(budget), ""
     try:
-        hook.server_time()
+        client.server_time()
     except BudgetUnavailable as error:
-        hook = make_hook(UnsharedBudget(settings.rest_url, patience=PATIENCE_OF_A_TEST))
+        client = make_client(UnsharedBudget(settings.rest_url, patience=PATIENCE_OF_A_TEST))
         note = f" Without the shared weight budget: {error}"
     started = time.monotonic()
-    off = (hook.server_time() - datetime.now(UTC)).total_seconds()
+    off = (client.server_time() - datetime.now(UTC)).total_seconds()
     milliseconds = (time.monotonic() - started) * 1000
-    limit = weight_limit_of(hook.exchange_info([SYMBOL_FOR_LIMITS]))
-    archive = hook.archive_status()
-    listed = "symbols" if next(iter(hook.archive_symbols()), None) else "no symbol"
+    limit = weight_limit_of(client.exchange_info([SYMBOL_FOR_LIMITS]))
+    archive = client.archive_status()
+    listed = "symbols" if next(iter(client.archive_symbols()), None) else "no symbol"
     return (
         f"{settings.rest_url} answers in {milliseconds:.0f} ms, its clock differs by {off:+.1f} s, its weight limit"
         f" is {limit or 'not given'} a minute; the archive {settings.archive_url} answers ({archive}); the listing"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from include.klines.settings import ROOT
 from include.klines.universe.config import load_universe
-from include.local.airflow_home import parallelism
+from include.local.airflow_home import parallelism, plain_environment
 from tests.benchmarks import machine
 from tests.benchmarks.running import RunningLoad
 from tests.benchmarks.spent import Spent, cpu_of, spend
@@ -98,7 +98,7 @@ def parse(rounds: int) -> Row:
     for _ in range(rounds):
         seconds = []
         for file in files:
-            spent = spend([[sys.executable, "-c", PARSE, file]], cwd=ROOT, env=machine.paths())
+            spent = spend([[sys.executable, "-c", PARSE, file]], cwd=ROOT, env=plain_environment())
             figure, *found = spent.output.splitlines()[-1].split()
             seconds.append((float(figure), file.stem))
             heavy |= set(found)
@@ -120,6 +120,6 @@ def _without_airflow(server: PostgresServer, dsn: str, url: str) -> Spent:
     order = {"dsn": dsn, "url": url, "processes": parallelism(), "params": {"tier": "core"}}
     program: list[str | Path] = [sys.executable, "-m", "tests.benchmarks.plain_load", json.dumps(order)]
     with cpu_of(server.pid() or 0) as served:
-        spent = spend([program], cwd=ROOT, env=machine.paths())
+        spent = spend([program], cwd=ROOT, env=plain_environment())
     found = json.loads(spent.output.splitlines()[-1])
     return replace(spent, wall=found["seconds"], cpu=spent.cpu + served[0], output=str(found["candles"]))

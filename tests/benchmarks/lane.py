@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 
 from binance_plugin.budget import WeightBudget
-from binance_plugin.hook import BinanceHook
+from binance_plugin.client import BinanceClient
 from include.klines.clock import ExchangeClock
 from include.klines.database import prepare
 from include.klines.load.lanes import Lane, SeriesPlan
@@ -31,7 +31,7 @@ def main() -> None:
     series = tuple(SeriesPlan(name, f"{name}USDT", order["timeframe"], (window,)) for name in order["symbols"])
     connect = partial(psycopg.connect, order["dsn"], autocommit=True)
     shared = WeightBudget(connect, order["url"]) if order["budget"] else None
-    hook = BinanceHook.from_url(order["url"], budget=shared, request_interval=0.0, burst_pause=0.0)
+    hook = BinanceClient.from_url(order["url"], budget=shared, request_interval=0.0, burst_pause=0.0)
     with psycopg.connect(order["dsn"]) as conn:
         prepare(conn)
         started = time.perf_counter()

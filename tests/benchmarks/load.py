@@ -13,6 +13,7 @@ import psycopg
 
 from include.klines import sql
 from include.klines.settings import ROOT
+from include.local.airflow_home import plain_environment
 from tests.benchmarks import machine
 from tests.benchmarks.spent import cpu_of, spend
 from tests.benchmarks.table import Row
@@ -81,15 +82,12 @@ def load(
     source: str = "auto",
     budget: bool = False,
 ) -> Loaded:
-    """Load the symbols of each lane in a process of its own; RuntimeError where candles are missing afterwards.
-
-    Airflow is a library there, for the hook's base class: what it sets up for itself, a task finds done.
-    """
+    """Load the symbols of each lane in a process of its own, without Airflow."""
     order = {"timeframe": "1m", "start": start, "end": end, "url": url, "dsn": dsn, "source": source, "budget": budget}
     program = [sys.executable, "-m", "tests.benchmarks.lane"]
     with cpu_of(server.pid() or 0) as served:
         commands = [[*program, json.dumps(order | {"symbols": symbols})] for symbols in lanes]
-        spent = spend(commands, cwd=ROOT, env=machine.paths() | {"_AIRFLOW__AS_LIBRARY": "1"})
+        spent = spend(commands, cwd=ROOT, env=plain_environment())
     answers = [json.loads(line) for line in spent.output.splitlines() if line.startswith('{"candles"')]
     candles = sum(answer["candles"] for answer in answers)
     return Loaded(candles, spent.wall, spent.cpu + served[0], spent.peak)

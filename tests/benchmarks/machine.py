@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import secrets
 import tempfile
@@ -15,7 +14,6 @@ import psycopg
 from psycopg import sql as identifiers
 
 from include.klines.migrate import migrate
-from include.klines.settings import ROOT
 from include.local.postgres import PostgresServer
 from tests.exchange import Exchange
 
@@ -71,11 +69,6 @@ def folder() -> Iterator[Path]:
     """A folder on the disk (not in memory), gone at the end."""
     with tempfile.TemporaryDirectory(prefix="klines-benchmark-", dir="/var/tmp") as made:
         yield Path(made)
-
-
-def paths() -> dict[str, str]:
-    """The environment in which a process of this project finds its modules."""
-    return os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"}
 
 
 def description() -> str:

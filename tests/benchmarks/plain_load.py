@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg
 
-from binance_plugin.hook import BinanceHook
+from binance_plugin.client import BinanceClient
 from include.klines.clock import ExchangeClock
 from include.klines.database import prepare
 from include.klines.load.lanes import Lane, plan_lanes
@@ -32,7 +32,7 @@ def main() -> None:
     """Plan, load, measure."""
     order = json.loads(sys.argv[1])
     started = time.perf_counter()
-    hook = BinanceHook.from_url(order["url"])
+    hook = BinanceClient.from_url(order["url"])
     clock = ExchangeClock.read(hook)
     with psycopg.connect(order["dsn"]) as conn:
         prepare(conn)
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def _load(order: dict[str, Any], lane: dict[str, Any]) -> int:
-    hook = BinanceHook.from_url(order["url"])
+    hook = BinanceClient.from_url(order["url"])
     with psycopg.connect(order["dsn"]) as conn:
         loader = LaneLoader(prepare(conn), hook, ExchangeClock.read(hook), "klines_initial_load", "benchmark")
         return loader.load(Lane.from_json(lane)).counts.inserted

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from binance_plugin.budget import UnsharedBudget, WeightBudget
-from binance_plugin.hook import BinanceHook
+from binance_plugin.client import BinanceClient
 from tests.hook.scripted import ScriptedServer
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ def server() -> Iterator[ScriptedServer]:
 
 
 @pytest.fixture
-def hook(server: ScriptedServer, sleeps: Sleeps) -> BinanceHook:
+def hook(server: ScriptedServer, sleeps: Sleeps) -> BinanceClient:
     """A hook on the scripted server without pacing and without a shared budget."""
     budget = UnsharedBudget(server.url, sleep=sleeps, monotonic=sleeps.monotonic)
-    return BinanceHook.from_url(server.url, budget=budget, sleep=sleeps, request_interval=0.0, burst_size=0)
+    return BinanceClient.from_url(server.url, budget=budget, sleep=sleeps, request_interval=0.0, burst_size=0)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from binance_plugin.client import BinanceClient
 from binance_plugin.errors import (
     ArchiveChecksumMismatch,
     ArchiveChecksumMissing,
@@ -16,7 +17,6 @@ from binance_plugin.errors import (
     ArchiveTooLarge,
     ArchiveUnavailable,
 )
-from binance_plugin.hook import BinanceHook
 from binance_plugin.transport import Answer, Transport
 from tests.hook.scripted import Reply, ScriptedServer
 
@@ -38,7 +38,7 @@ def asked(server: ScriptedServer) -> list[str]:
     return [request.path for request in server.requests if not request.path.endswith(".CHECKSUM")]
 
 
-def test_a_file_and_its_checksum_are_asked_for_at_the_same_time(hook: BinanceHook) -> None:
+def test_a_file_and_its_checksum_are_asked_for_at_the_same_time(hook: BinanceClient) -> None:
     both = threading.Barrier(2, timeout=20)  # neither is answered before the other is asked for
     client = hook._archive()
     body = {PATH: ZIP, f"{PATH}.CHECKSUM": checksum().body}
@@ -51,7 +51,7 @@ def test_a_file_and_its_checksum_are_asked_for_at_the_same_time(hook: BinanceHoo
     assert hook.archive_file("BTCUSDT", "1h", "2024-03").zip_bytes == ZIP
 
 
-def test_a_file_comes_with_its_checksum_and_its_time(server: ScriptedServer, hook: BinanceHook) -> None:
+def test_a_file_comes_with_its_checksum_and_its_time(server: ScriptedServer, hook: BinanceClient) -> None:
     server.answers(PATH, Reply(body=ZIP, headers=MODIFIED))
     server.answers(f"{PATH}.CHECKSUM", checksum())
     download = hook.archive_file("BTCUSDT", "1h", "2024-03")
@@ -61,7 +61,9 @@ def test_a_file_comes_with_its_checksum_and_its_time(server: ScriptedServer, hoo
     assert download.url == server.url + PATH
 
 
-def test_days_months_and_symbols_of_any_script_have_their_addresses(server: ScriptedServer, hook: BinanceHook) -> None:
+def test_days_months_and_symbols_of_any_script_have_their_addresses(
+    server: ScriptedServer, hook: BinanceClient
+) -> None:
     for symbol, interval, period, path in [
         ("ETHUSDT", "1d", "2024-03-05", "/data/spot/daily/klines/ETHUSDT/1d/ETHUSDT-1d-2024-03-05.zip"),
         ("ETHUSDT", "1M", "2024-03", "/data/spot/monthly/klines/ETHUSDT/1mo/ETHUSDT-1mo-2024-03.zip"),
@@ -73,13 +75,13 @@ def test_days_months_and_symbols_of_any_script_have_their_addresses(server: Scri
 
 
 @pytest.mark.parametrize("period", ["2024", "2024-13", "2024-1", "2024-01-32", "../x"])
-def test_a_period_that_is_no_month_and_no_day_is_refused(hook: BinanceHook, period: str) -> None:
+def test_a_period_that_is_no_month_and_no_day_is_refused(hook: BinanceClient, period: str) -> None:
     with pytest.raises(ValueError, match="expected a month"):
         hook.archive_file("BTCUSDT", "1h", period)
 
 
 def test_a_missing_file_and_a_missing_checksum_are_told_apart_and_not_tried_again(
-    server: ScriptedServer, hook: BinanceHook, sleeps: Sleeps
+    server: ScriptedServer, hook: BinanceClient, sleeps: Sleeps
 ) -> None:
     with pytest.raises(ArchiveNotFound, match="HTTP 404"):
         hook.archive_file("BTCUSDT", "1h", "2024-03")
@@ -93,7 +95,7 @@ def test_a_missing_file_and_a_missing_checksum_are_told_apart_and_not_tried_agai
 
 
 def test_a_file_that_is_replaced_while_it_is_fetched_is_fetched_again(
-    server: ScriptedServer, hook: BinanceHook
+    server: ScriptedServer, hook: BinanceClient
 ) -> None:
     server.answers(PATH, Reply(body=b"old"), Reply(body=ZIP))
     server.answers(f"{PATH}.CHECKSUM", checksum())
@@ -112,7 +114,7 @@ def test_a_file_that_is_replaced_while_it_is_fetched_is_fetched_again(
     ],
     ids=["other bytes", "other name", "html", "empty", "binary"],
 )
-def test_a_checksum_that_never_fits_is_a_mismatch(server: ScriptedServer, hook: BinanceHook, answer: Reply) -> None:
+def test_a_checksum_that_never_fits_is_a_mismatch(server: ScriptedServer, hook: BinanceClient, answer: Reply) -> None:
     server.answers(PATH, Reply(body=ZIP))
     server.answers(f"{PATH}.CHECKSUM", answer)
     with pytest.raises(ArchiveChecksumMismatch, match=NAME):
@@ -124,7 +126,7 @@ def test_a_checksum_that_never_fits_is_a_mismatch(server: ScriptedServer, hook: 
     "bad", [Reply(503), Reply(body=ZIP, fault="cut"), Reply(fault="reset")], ids=["503", "cut", "reset"]
 )
 def test_a_passing_failure_is_tried_again(
-    server: ScriptedServer, hook: BinanceHook, sleeps: Sleeps, bad: Reply
+    server: ScriptedServer, hook: BinanceClient, sleeps: Sleeps, bad: Reply
 ) -> None:
     server.answers(PATH, bad, bad, bad, Reply(body=ZIP))
     server.answers(f"{PATH}.CHECKSUM", checksum())
@@ -136,7 +138,7 @@ def test_a_passing_failure_is_tried_again(
     ("bad", "tries"), [(Reply(503), 4), (Reply(body=ZIP, fault="cut"), 4), (Reply(403), 1)], ids=["503", "cut", "403"]
 )
 def test_a_failure_that_stays_is_unavailable_and_never_taken_for_missing(
-    server: ScriptedServer, hook: BinanceHook, bad: Reply, tries: int
+    server: ScriptedServer, hook: BinanceClient, bad: Reply, tries: int
 ) -> None:
     server.answers(PATH, bad)
     with pytest.raises(ArchiveUnavailable, match=NAME):
@@ -145,7 +147,7 @@ def test_a_failure_that_stays_is_unavailable_and_never_taken_for_missing(
 
 
 def test_a_body_above_the_limit_is_not_read(
-    server: ScriptedServer, hook: BinanceHook, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, hook: BinanceClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("binance_plugin.archive.MAX_FILE_BYTES", 100)
     server.answers(PATH, Reply(body=ZIP))
@@ -162,7 +164,7 @@ def test_a_body_that_trickles_is_given_up(server: ScriptedServer) -> None:
 
 
 def test_downloads_at_once_are_bounded_and_pacing_does_not_touch_them(server: ScriptedServer, sleeps: Sleeps) -> None:
-    hook = BinanceHook.from_url(server.url, sleep=sleeps, archive_parallel=2)
+    hook = BinanceClient.from_url(server.url, sleep=sleeps, archive_parallel=2)
     server.answers(PATH, Reply(body=ZIP))
     server.answers(f"{PATH}.CHECKSUM", checksum())
     running, most, lock = 0, 0, threading.Lock()
@@ -203,7 +205,7 @@ def folder(symbol: str) -> str:
     return f"<CommonPrefixes><Prefix>{PREFIX}{symbol}/</Prefix></CommonPrefixes>"
 
 
-def test_symbols_are_listed_over_all_pages(server: ScriptedServer, hook: BinanceHook) -> None:
+def test_symbols_are_listed_over_all_pages(server: ScriptedServer, hook: BinanceClient) -> None:
     marker = f"<NextMarker>{PREFIX}ETHUSDT/</NextMarker>"
     server.answers(
         "/", listing(folder("BTCUSDT"), folder("ETHUSDT"), marker, more=True), listing(folder("币安人生USDT"))
@@ -213,7 +215,9 @@ def test_symbols_are_listed_over_all_pages(server: ScriptedServer, hook: Binance
     assert server.requests[1].query["marker"] == f"{PREFIX}ETHUSDT/"
 
 
-def test_keys_go_on_after_the_last_one_where_no_next_marker_is_given(server: ScriptedServer, hook: BinanceHook) -> None:
+def test_keys_go_on_after_the_last_one_where_no_next_marker_is_given(
+    server: ScriptedServer, hook: BinanceClient
+) -> None:
     def file(key: str) -> str:
         return (
             f"<Contents><Key>{key}</Key><LastModified>2024-04-01T09:30:00.000Z</LastModified><Size>42</Size></Contents>"
@@ -226,13 +230,13 @@ def test_keys_go_on_after_the_last_one_where_no_next_marker_is_given(server: Scr
     assert server.requests[1].query["marker"] == "p/b.zip"
 
 
-def test_encoded_keys_are_decoded(server: ScriptedServer, hook: BinanceHook) -> None:
+def test_encoded_keys_are_decoded(server: ScriptedServer, hook: BinanceClient) -> None:
     server.answers("/", listing("<EncodingType>url</EncodingType>", folder("%E5%B8%81USDT")))
     assert list(hook.archive_symbols()) == ["币USDT"]
 
 
 def test_a_listing_that_does_not_go_on_is_an_error_and_not_an_endless_loop(
-    server: ScriptedServer, hook: BinanceHook
+    server: ScriptedServer, hook: BinanceClient
 ) -> None:
     server.answers("/", listing(folder("BTCUSDT"), more=True))
     with pytest.raises(ArchiveUnavailable, match="does not go on"):
@@ -244,7 +248,7 @@ BOMB = b"""<?xml version="1.0"?>
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"<html></html>", b"", BOMB], ids=["cut", "html", "empty", "entities"])
-def test_a_page_that_is_no_listing_is_refused(server: ScriptedServer, hook: BinanceHook, body: bytes) -> None:
+def test_a_page_that_is_no_listing_is_refused(server: ScriptedServer, hook: BinanceClient, body: bytes) -> None:
     server.answers("/", Reply(body=body))
     with pytest.raises(ArchiveError, match="not a bucket listing"):
         list(hook.archive_symbols())

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from binance_plugin.budget import UnsharedBudget
+from binance_plugin.client import BinanceClient
 from binance_plugin.errors import Banned
-from binance_plugin.hook import BinanceHook
 from tests.hook.scripted import Reply
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ NOW = Reply(body=b'{"serverTime": 1704067200000}')
 
 def test_each_waits_for_its_own_requests_only(server: ScriptedServer, sleeps: Sleeps) -> None:
     server.answers(TIME, NOW)
-    hook = BinanceHook.from_url(server.url, sleep=sleeps, request_interval=60.0, burst_size=2, burst_pause=600.0)
+    hook = BinanceClient.from_url(server.url, sleep=sleeps, request_interval=60.0, burst_size=2, burst_pause=600.0)
     first, second = hook.beside(threading.Event()), hook.beside(threading.Event())
     for one in (hook, first, second):
         one.server_time()
@@ -32,14 +32,14 @@ def test_each_waits_for_its_own_requests_only(server: ScriptedServer, sleeps: Sl
     assert [wait > 60.0 for wait in sleeps] == [False, False, True]
 
 
-def test_they_count_together(server: ScriptedServer, hook: BinanceHook) -> None:
+def test_they_count_together(server: ScriptedServer, hook: BinanceClient) -> None:
     server.answers(TIME, NOW)
     for one in (hook, hook.beside(threading.Event())):
         one.server_time()
     assert (hook.stats.requests, hook.stats.weight) == (2, 2)
 
 
-def test_a_ban_of_one_is_a_ban_of_all(server: ScriptedServer, hook: BinanceHook) -> None:
+def test_a_ban_of_one_is_a_ban_of_all(server: ScriptedServer, hook: BinanceClient) -> None:
     server.answers(TIME, Reply(418, headers={"Retry-After": "600"}))
     for one in (hook.beside(threading.Event()), hook, hook.beside(threading.Event())):
         with pytest.raises(Banned):
@@ -47,7 +47,7 @@ def test_a_ban_of_one_is_a_ban_of_all(server: ScriptedServer, hook: BinanceHook)
     assert len(server.requests) == 1
 
 
-def test_who_is_told_to_stop_sends_nothing_and_the_others_go_on(server: ScriptedServer, hook: BinanceHook) -> None:
+def test_who_is_told_to_stop_sends_nothing_and_the_others_go_on(server: ScriptedServer, hook: BinanceClient) -> None:
     server.answers(TIME, NOW)
     stopped = threading.Event()
     beside = hook.beside(stopped)
@@ -62,7 +62,7 @@ def test_who_is_told_to_stop_sends_nothing_and_the_others_go_on(server: Scripted
 def test_what_waits_for_its_turn_when_all_stop_is_not_sent(server: ScriptedServer) -> None:
     server.answers(TIME, NOW)
     stopped = threading.Event()
-    hook = BinanceHook.from_url(server.url, sleep=lambda _: stopped.set(), request_interval=60.0)
+    hook = BinanceClient.from_url(server.url, sleep=lambda _: stopped.set(), request_interval=60.0)
     beside = hook.beside(stopped)
     beside.server_time()
     with pytest.raises(InterruptedError):
@@ -79,7 +79,7 @@ def test_what_waits_for_a_pause_to_end_when_all_stop_is_not_sent(server: Scripte
         stopped.set()
 
     budget = UnsharedBudget(server.url, sleep=be_told_meanwhile, monotonic=sleeps.monotonic)
-    hook = BinanceHook.from_url(server.url, budget=budget, request_interval=0.0, burst_size=0)
+    hook = BinanceClient.from_url(server.url, budget=budget, request_interval=0.0, burst_size=0)
     with pytest.raises(InterruptedError):
         hook.beside(stopped).server_time()
     assert len(server.requests) == 1

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from binance_plugin.budget import WeightBudget, weight_limit_of
+from binance_plugin.client import BinanceClient
 from binance_plugin.errors import Banned, BudgetUnavailable, RateLimited
-from binance_plugin.hook import BinanceHook
 from tests.hook.budgets import NOW, TIME, Refused, elapse, refuse_to_sleep, row, shared
 from tests.hook.scripted import Reply, ScriptedServer
 
@@ -202,7 +202,7 @@ def test_nothing_is_sent_while_the_budget_cannot_be_asked(
     for dsn in ["host=127.0.0.1 port=1 dbname=none", empty_dsn]:
         budget = shared(dsn, server.url)
         with pytest.raises(BudgetUnavailable):
-            BinanceHook.from_url(server.url, budget=budget).server_time()
+            BinanceClient.from_url(server.url, budget=budget).server_time()
         budget.close()
     assert server.requests == []
 
@@ -218,14 +218,14 @@ def test_the_limit_is_read_from_the_exchange_before_the_first_candles_and_then_o
     server.answers("/api/v3/exchangeInfo", exchange_info(1200))
     server.answers(KLINES, Reply(body=b"[]"))
     for _ in range(2):
-        hook = BinanceHook.from_url(server.url, budget=budget, sleep=sleeps)
+        hook = BinanceClient.from_url(server.url, budget=budget, sleep=sleeps)
         hook.klines("BTCUSDT", "1h")
         hook.klines("ETHUSDT", "1h")
     assert [request.path.rpartition("/")[2] for request in server.requests] == ["exchangeInfo"] + ["klines"] * 4
     assert row(market_dsn)["weight_limit"] == 1200
     with psycopg.connect(market_dsn) as conn:
         conn.execute("UPDATE exchange_budget SET limit_read_at = limit_read_at - INTERVAL '25 hours'")
-    BinanceHook.from_url(server.url, budget=budget, sleep=sleeps).klines("BTCUSDT", "1h")
+    BinanceClient.from_url(server.url, budget=budget, sleep=sleeps).klines("BTCUSDT", "1h")
     assert [request.path for request in server.requests].count("/api/v3/exchangeInfo") == 2
 
 
@@ -248,5 +248,5 @@ def test_the_used_weight_header_is_read_in_any_spelling(
 ) -> None:
     for spelling, used in [("x-mbx-used-weight-1m", 500), ("X-Mbx-Used-Weight-1M", 700)]:
         server.answers(TIME, Reply(body=NOW.body, headers={spelling: str(used)}))
-        BinanceHook.from_url(server.url, budget=budget).server_time()
+        BinanceClient.from_url(server.url, budget=budget).server_time()
         assert row(market_dsn)["used"] == used

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from binance_plugin.client import BinanceClient
 from binance_plugin.errors import BinanceError
-from binance_plugin.hook import BinanceHook
 from tests.hook.budgets import NOW, TIME, Refused, elapse, refuse_to_sleep, shared
 from tests.hook.scripted import Reply, ScriptedServer
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def spend(url: str, dsn: str, requests: int) -> list[str]:
     """In a process of its own: server_time up to `requests` times; what became of each."""
     budget = shared(dsn, url)
-    hook = BinanceHook.from_url(
+    hook = BinanceClient.from_url(
         url, budget=budget, sleep=refuse_to_sleep, request_interval=0.0, burst_size=0, retries=0
     )
     outcomes = []

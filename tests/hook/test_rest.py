@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from binance_plugin.client import BinanceClient
 from binance_plugin.errors import (
     BadRequest,
     BadSymbol,
@@ -18,7 +19,6 @@ from binance_plugin.errors import (
     MalformedAnswer,
     RateLimited,
 )
-from binance_plugin.hook import BinanceHook
 from binance_plugin.paging import PAGES_AHEAD
 from tests.hook.scripted import Reply, ScriptedServer
 
@@ -48,7 +48,7 @@ def refusal(status: int, code: int, msg: str) -> Reply:
     return Reply(status, json.dumps({"code": code, "msg": msg}).encode())
 
 
-def test_a_window_is_asked_for_with_its_end_excluded(server: ScriptedServer, hook: BinanceHook) -> None:
+def test_a_window_is_asked_for_with_its_end_excluded(server: ScriptedServer, hook: BinanceClient) -> None:
     server.answers(KLINES, rows(START_MS, 24))
     page = hook.klines("BTCUSDT", "1h", start=START, end=datetime(2024, 1, 2, tzinfo=UTC))
     assert page[0] == row(START_MS)
@@ -62,7 +62,9 @@ def test_a_window_is_asked_for_with_its_end_excluded(server: ScriptedServer, hoo
     }
 
 
-def test_pages_follow_each_other_without_overlap_until_one_is_short(server: ScriptedServer, hook: BinanceHook) -> None:
+def test_pages_follow_each_other_without_overlap_until_one_is_short(
+    server: ScriptedServer, hook: BinanceClient
+) -> None:
     server.answers(KLINES, rows(START_MS, 1000), rows(START_MS + 1000 * HOUR_MS, 10))
     end = datetime.fromtimestamp((START_MS + 1100 * HOUR_MS) / 1000, UTC)
     pages = list(hook.iter_klines("BTCUSDT", "1h", START, end))
@@ -74,7 +76,7 @@ def test_pages_follow_each_other_without_overlap_until_one_is_short(server: Scri
     assert {request.query["endTime"] for request in server.requests} == {str(START_MS + 1100 * HOUR_MS - 1)}
 
 
-def test_no_page_is_asked_for_behind_a_full_last_one(server: ScriptedServer, hook: BinanceHook) -> None:
+def test_no_page_is_asked_for_behind_a_full_last_one(server: ScriptedServer, hook: BinanceClient) -> None:
     server.answers(KLINES, rows(START_MS, 1000))
     end = datetime.fromtimestamp((START_MS + 1000 * HOUR_MS) / 1000, UTC)
     assert len(list(hook.iter_klines("BTCUSDT", "1h", START, end))) == 1
@@ -82,7 +84,7 @@ def test_no_page_is_asked_for_behind_a_full_last_one(server: ScriptedServer, hoo
 
 
 def test_a_page_that_does_not_advance_is_malformed_and_not_an_endless_loop(
-    server: ScriptedServer, hook: BinanceHook
+    server: ScriptedServer, hook: BinanceClient
 ) -> None:
     server.answers(KLINES, rows(START_MS, 1000))
     with pytest.raises(MalformedAnswer, match=r"BTCUSDT 1h: the page from 2024-02-11 16:00 UTC ends before it"):
@@ -90,22 +92,22 @@ def test_a_page_that_does_not_advance_is_malformed_and_not_an_endless_loop(
     assert len(server.requests) <= 1 + PAGES_AHEAD
 
 
-def test_no_rows_are_no_page(server: ScriptedServer, hook: BinanceHook) -> None:
+def test_no_rows_are_no_page(server: ScriptedServer, hook: BinanceClient) -> None:
     server.answers(KLINES, as_json([]))
     assert list(hook.iter_klines("BTCUSDT", "1h", START, datetime(2025, 1, 1, tzinfo=UTC))) == []
 
 
-def test_a_time_without_zone_is_refused(hook: BinanceHook) -> None:
+def test_a_time_without_zone_is_refused(hook: BinanceClient) -> None:
     with pytest.raises(ValueError, match="no time zone"):
         hook.klines("BTCUSDT", "1h", start=datetime(2024, 1, 1))  # noqa: DTZ001  (that is the point)
 
 
-def test_server_time_is_utc_to_the_millisecond(server: ScriptedServer, hook: BinanceHook) -> None:
+def test_server_time_is_utc_to_the_millisecond(server: ScriptedServer, hook: BinanceClient) -> None:
     server.answers(TIME, as_json({"serverTime": START_MS + 123}))
     assert hook.server_time() == datetime(2024, 1, 1, microsecond=123_000, tzinfo=UTC)
 
 
-def test_requests_share_one_connection_and_name_the_project(server: ScriptedServer, hook: BinanceHook) -> None:
+def test_requests_share_one_connection_and_name_the_project(server: ScriptedServer, hook: BinanceClient) -> None:
     server.answers(TIME, as_json({"serverTime": START_MS}))
     for _ in range(3):
         hook.server_time()
@@ -113,7 +115,7 @@ def test_requests_share_one_connection_and_name_the_project(server: ScriptedServ
     assert "klines" in server.requests[0].headers["user-agent"]
 
 
-def test_symbols_of_any_script_reach_the_exchange_unharmed(server: ScriptedServer, hook: BinanceHook) -> None:
+def test_symbols_of_any_script_reach_the_exchange_unharmed(server: ScriptedServer, hook: BinanceClient) -> None:
     server.answers(KLINES, as_json([]))
     server.answers("/api/v3/exchangeInfo", as_json({"symbols": []}))
     hook.klines("币安人生USDT", "1h")
@@ -136,7 +138,7 @@ def test_symbols_of_any_script_reach_the_exchange_unharmed(server: ScriptedServe
     ids=["503", "500", "408", "reset", "cut", "half json"],
 )
 def test_a_passing_failure_is_tried_again_after_growing_waits(
-    server: ScriptedServer, hook: BinanceHook, sleeps: Sleeps, bad: Reply
+    server: ScriptedServer, hook: BinanceClient, sleeps: Sleeps, bad: Reply
 ) -> None:
     server.answers(TIME, bad, bad, bad, as_json({"serverTime": START_MS}))
     assert hook.server_time() == START
@@ -147,7 +149,7 @@ def test_a_passing_failure_is_tried_again_after_growing_waits(
 
 
 def test_a_failure_that_stays_ends_after_the_tries_with_what_and_where(
-    server: ScriptedServer, hook: BinanceHook, sleeps: Sleeps
+    server: ScriptedServer, hook: BinanceClient, sleeps: Sleeps
 ) -> None:
     server.answers(TIME, Reply(502))
     with pytest.raises(ExchangeUnavailable) as caught:
@@ -159,10 +161,10 @@ def test_a_failure_that_stays_ends_after_the_tries_with_what_and_where(
 
 def test_silence_and_a_closed_port_are_unavailable(server: ScriptedServer, sleeps: Sleeps) -> None:
     server.answers(TIME, Reply(fault="hang"))
-    silent = BinanceHook.from_url(server.url, sleep=sleeps, retries=0, timeout=0.1)
+    silent = BinanceClient.from_url(server.url, sleep=sleeps, retries=0, timeout=0.1)
     with pytest.raises(ExchangeUnavailable, match=r"no answer within 0\.1 s"):
         silent.server_time()
-    closed = BinanceHook.from_url("http://127.0.0.1:1", sleep=sleeps, retries=1)
+    closed = BinanceClient.from_url("http://127.0.0.1:1", sleep=sleeps, retries=1)
     with pytest.raises(ExchangeUnavailable, match="refused"):
         closed.server_time()
 
@@ -180,7 +182,7 @@ def test_silence_and_a_closed_port_are_unavailable(server: ScriptedServer, sleep
     ids=["-1121", "-1120", "404", "403", "451", "302"],
 )
 def test_a_lasting_refusal_is_not_tried_again(
-    server: ScriptedServer, hook: BinanceHook, sleeps: Sleeps, reply: Reply, error: type[BinanceError], says: str
+    server: ScriptedServer, hook: BinanceClient, sleeps: Sleeps, reply: Reply, error: type[BinanceError], says: str
 ) -> None:
     server.answers(KLINES, reply)
     with pytest.raises(error, match=says):
@@ -189,7 +191,7 @@ def test_a_lasting_refusal_is_not_tried_again(
     assert sleeps == []
 
 
-def test_the_code_of_a_refusal_can_be_read(server: ScriptedServer, hook: BinanceHook) -> None:
+def test_the_code_of_a_refusal_can_be_read(server: ScriptedServer, hook: BinanceClient) -> None:
     server.answers(KLINES, refusal(400, -1120, "Invalid interval."))
     with pytest.raises(BadRequest) as caught:
         hook.klines("BTCUSDT", "1h")
@@ -197,14 +199,14 @@ def test_the_code_of_a_refusal_can_be_read(server: ScriptedServer, hook: Binance
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[[1, 2]]", b'["x"]', b"null", b"7"])
-def test_rows_of_another_shape_are_malformed(server: ScriptedServer, hook: BinanceHook, body: bytes) -> None:
+def test_rows_of_another_shape_are_malformed(server: ScriptedServer, hook: BinanceClient, body: bytes) -> None:
     server.answers(KLINES, Reply(body=body))
     with pytest.raises(MalformedAnswer, match="rows of 12 items"):
         hook.klines("BTCUSDT", "1h")
 
 
 def test_an_answer_without_end_is_given_up_at_the_size_limit(
-    server: ScriptedServer, hook: BinanceHook, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, hook: BinanceClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("binance_plugin.rest.MAX_BODY_BYTES", 1 << 20)
     server.answers(KLINES, Reply(body=b" " * ((1 << 20) + 1)))
@@ -212,7 +214,7 @@ def test_an_answer_without_end_is_given_up_at_the_size_limit(
         hook.klines("BTCUSDT", "1h")
 
 
-def test_429_waits_its_retry_after_and_goes_on(server: ScriptedServer, hook: BinanceHook, sleeps: Sleeps) -> None:
+def test_429_waits_its_retry_after_and_goes_on(server: ScriptedServer, hook: BinanceClient, sleeps: Sleeps) -> None:
     server.answers(TIME, Reply(429, headers={"Retry-After": "7"}), as_json({"serverTime": START_MS}))
     assert hook.server_time() == START
     assert sleeps == [7.0]
@@ -220,7 +222,7 @@ def test_429_waits_its_retry_after_and_goes_on(server: ScriptedServer, hook: Bin
 
 
 def test_429_without_retry_after_waits_a_minute_and_a_long_one_is_handed_to_the_caller(
-    server: ScriptedServer, hook: BinanceHook, sleeps: Sleeps
+    server: ScriptedServer, hook: BinanceClient, sleeps: Sleeps
 ) -> None:
     server.answers(TIME, Reply(429), Reply(429, headers={"Retry-After": "600"}))
     with pytest.raises(RateLimited) as caught:
@@ -230,7 +232,7 @@ def test_429_without_retry_after_waits_a_minute_and_a_long_one_is_handed_to_the_
 
 
 def test_a_ban_stops_the_hook_at_once_and_sends_nothing_more(
-    server: ScriptedServer, hook: BinanceHook, sleeps: Sleeps
+    server: ScriptedServer, hook: BinanceClient, sleeps: Sleeps
 ) -> None:
     server.answers(TIME, Reply(418, headers={"Retry-After": "300"}))
     for _ in range(3):
@@ -246,7 +248,7 @@ def test_the_key_goes_to_rest_only_and_is_never_shown(
     server: ScriptedServer, sleeps: Sleeps, caplog: pytest.LogCaptureFixture
 ) -> None:
     key = "kEy-7f3a9c"
-    hook = BinanceHook.from_url(server.url, sleep=sleeps, api_key=key, retries=1, request_interval=0.0)
+    hook = BinanceClient.from_url(server.url, sleep=sleeps, api_key=key, retries=1, request_interval=0.0)
     server.answers(TIME, Reply(503), refusal(400, -2014, f"API-key {key} format invalid."))
     with pytest.raises(BadRequest) as caught:
         hook.server_time()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from binance_plugin.client import BinanceClient
 from binance_plugin.errors import (
     ArchiveChecksumMismatch,
     ArchiveNotFound,
@@ -22,7 +23,6 @@ from binance_plugin.errors import (
     GeoBlocked,
     MalformedAnswer,
 )
-from binance_plugin.hook import BinanceHook
 from tests.exchange import Exchange
 from tests.hook.test_budget import elapse, row, shared
 
@@ -33,12 +33,12 @@ START = datetime(2024, 3, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def visitor(exchange: Exchange, sleeps: Sleeps) -> BinanceHook:
+def visitor(exchange: Exchange, sleeps: Sleeps) -> BinanceClient:
     """A hook on the simulated exchange without pacing and without a shared budget."""
-    return BinanceHook.from_url(exchange.url, sleep=sleeps, request_interval=0.0, burst_size=0, timeout=1.0)
+    return BinanceClient.from_url(exchange.url, sleep=sleeps, request_interval=0.0, burst_size=0, timeout=1.0)
 
 
-def test_candles_of_a_window_come_whole_and_in_order(visitor: BinanceHook) -> None:
+def test_candles_of_a_window_come_whole_and_in_order(visitor: BinanceClient) -> None:
     end = START + timedelta(hours=2500)
     pages = list(visitor.iter_klines("BTCUSDT", "1h", START, end))
     opens = [candle[0] for page in pages for candle in page]
@@ -47,7 +47,7 @@ def test_candles_of_a_window_come_whole_and_in_order(visitor: BinanceHook) -> No
     assert [len(page) for page in pages] == [1000, 1000, 500]
 
 
-def test_clock_symbols_and_files_agree_with_the_exchange(visitor: BinanceHook, exchange: Exchange) -> None:
+def test_clock_symbols_and_files_agree_with_the_exchange(visitor: BinanceClient, exchange: Exchange) -> None:
     assert visitor.server_time() == datetime(2026, 1, 15, 0, 30, tzinfo=UTC)
     names = {entry["symbol"] for entry in visitor.exchange_info()["symbols"]}
     listed = set(visitor.archive_symbols())
@@ -61,7 +61,7 @@ def test_clock_symbols_and_files_agree_with_the_exchange(visitor: BinanceHook, e
     assert "data/spot/monthly/klines/BTCUSDT/1h/BTCUSDT-1h-2024-03.zip" in keys
 
 
-def test_what_the_archive_does_not_have_is_not_found(visitor: BinanceHook) -> None:
+def test_what_the_archive_does_not_have_is_not_found(visitor: BinanceClient) -> None:
     for symbol, period in [("BTCUSDT", "2026-02"), ("NOSUCHUSDT", "2024-03")]:
         with pytest.raises(ArchiveNotFound):
             visitor.archive_file(symbol, "1h", period)
@@ -69,7 +69,7 @@ def test_what_the_archive_does_not_have_is_not_found(visitor: BinanceHook) -> No
 
 @pytest.mark.parametrize("fault", ["reset", "cut", "malformed"])
 def test_the_exchange_may_stumble_three_times(
-    visitor: BinanceHook, exchange: Exchange, sleeps: Sleeps, fault: str
+    visitor: BinanceClient, exchange: Exchange, sleeps: Sleeps, fault: str
 ) -> None:
     exchange.fault(fault, kind="klines", times=3)
     assert len(visitor.klines("BTCUSDT", "1h", start=START, limit=5)) == 5
@@ -87,14 +87,14 @@ def test_the_exchange_may_stumble_three_times(
     ],
 )
 def test_a_lasting_fault_has_its_own_error(
-    visitor: BinanceHook, exchange: Exchange, fault: str, options: dict[str, int], error: type[BinanceError]
+    visitor: BinanceClient, exchange: Exchange, fault: str, options: dict[str, int], error: type[BinanceError]
 ) -> None:
     exchange.fault(fault, kind="klines", **options)
     with pytest.raises(error):
         visitor.klines("BTCUSDT", "1h", start=START)
 
 
-def test_an_unknown_symbol_is_named_as_such(visitor: BinanceHook) -> None:
+def test_an_unknown_symbol_is_named_as_such(visitor: BinanceClient) -> None:
     with pytest.raises(BadSymbol, match="NOSUCHUSDT"):
         visitor.klines("NOSUCHUSDT", "1h")
     with pytest.raises(BadSymbol):
@@ -103,7 +103,7 @@ def test_an_unknown_symbol_is_named_as_such(visitor: BinanceHook) -> None:
 
 @pytest.mark.parametrize("fault", ["corrupt", "wrong_checksum", "cut_zip"])
 def test_a_file_that_does_not_fit_its_checksum_is_never_returned(
-    visitor: BinanceHook, exchange: Exchange, fault: str
+    visitor: BinanceClient, exchange: Exchange, fault: str
 ) -> None:
     exchange.fault(fault, times=1)
     assert visitor.archive_file("BTCUSDT", "1h", "2024-03").zip_bytes[:2] == b"PK"
@@ -121,7 +121,7 @@ def test_a_load_beyond_the_quota_takes_minutes_but_meets_no_429(market_dsn: str,
             exchange.advance(timedelta(seconds=math.ceil(seconds)))
 
         budget = shared(market_dsn, exchange.url, sleep=sleep)
-        hook = BinanceHook.from_url(exchange.url, budget=budget, request_interval=0.0, burst_size=0)
+        hook = BinanceClient.from_url(exchange.url, budget=budget, request_interval=0.0, burst_size=0)
         for _ in range(400):
             hook.klines("BTCUSDT", "1h", start=START, limit=1)
         weight = exchange.weight()
@@ -140,7 +140,7 @@ def test_weight_that_another_program_spends_behind_the_same_ip_is_respected(
         elapse(market_dsn, seconds)
 
     budget = shared(market_dsn, exchange.url, sleep=sleep)
-    hook = BinanceHook.from_url(exchange.url, budget=budget, request_interval=0.0, burst_size=0)
+    hook = BinanceClient.from_url(exchange.url, budget=budget, request_interval=0.0, burst_size=0)
     hook.klines("BTCUSDT", "1h", limit=1)
     exchange.weight(used=4795)
     hook.klines("BTCUSDT", "1h", limit=1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from binance_plugin.hook import BinanceHook
+from binance_plugin.client import BinanceClient
 from include.klines.candles import Candles, from_rest, holes, split_valid
 from include.klines.intervals import parse_timeframe
 from include.klines.ladder.climbing import Part, fetch_parts
@@ -33,7 +33,7 @@ class Ladder:
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         self.clock = utc("2026-01-15 00:30")
-        self.hook = BinanceHook.from_url(
+        self.hook = BinanceClient.from_url(
             exchange.url, sleep=lambda seconds: None, request_interval=0.0, burst_size=0, retries=1, timeout=5.0
         )
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from binance_plugin.hook import BinanceHook
+from binance_plugin.client import BinanceClient
 from include.klines.candles import Candles
 from include.klines.errors import InvalidRequest
 from include.klines.ladder.archive_csv import from_archive_csv
@@ -274,7 +274,7 @@ def test_recorded_archive_files_load_across_the_switch_to_microseconds(
     replayed_exchange: Exchange, recordings: Path
 ) -> None:
     ladder = Ladder(replayed_exchange)
-    ladder.hook = BinanceHook.from_url(replayed_exchange.url)
+    ladder.hook = BinanceClient.from_url(replayed_exchange.url)
     ladder.clock = ladder.hook.server_time()
     parts = ladder.parts("2024-11-01", "2025-06-01")
     assert [part.source for part in parts] == ["archive-monthly"] * 7

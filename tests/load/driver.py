@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from binance_plugin.hook import BinanceHook
+from binance_plugin.client import BinanceClient
 from include.klines.clock import ExchangeClock
 from include.klines.database import prepare
 from include.klines.load.lanes import plan_lanes
@@ -30,8 +30,8 @@ def never_wait(seconds: float) -> None:
     """A retry's pause, without the pause."""
 
 
-def hook_of(url: str, sleep: Callable[[float], None] = never_wait) -> BinanceHook:
-    return BinanceHook.from_url(url, sleep=sleep, request_interval=0.0, burst_pause=0.0)
+def hook_of(url: str, sleep: Callable[[float], None] = never_wait) -> BinanceClient:
+    return BinanceClient.from_url(url, sleep=sleep, request_interval=0.0, burst_pause=0.0)
 
 
 def load(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from binance_plugin.hook import BinanceHook
+from binance_plugin.client import BinanceClient
 from include.klines.clock import ExchangeClock
 from include.klines.load.lanes import Lane, plan_lanes
 from include.klines.load.loading import LaneLoader, LaneReport
@@ -52,8 +52,8 @@ class Upkeep:
     exchange: Any  # an Exchange, or the Address of one
 
     @property
-    def hook(self) -> BinanceHook:
-        return BinanceHook.from_url(
+    def hook(self) -> BinanceClient:
+        return BinanceClient.from_url(
             self.exchange.url, sleep=lambda seconds: None, request_interval=0.0, burst_pause=0.0
         )
 
@@ -123,14 +123,20 @@ class Upkeep:
         return scope, reports
 
     def _fill(
-        self, scope: Scope, hook: BinanceHook, clock: ExchangeClock, max_attempts: int
+        self, scope: Scope, hook: BinanceClient, clock: ExchangeClock, max_attempts: int
     ) -> tuple[list[Lane], list[LaneReport]]:
         lanes = gap_lanes(fetch_listings(self.conn), find_gaps(self.conn, scope, max_attempts))
         loader = GapLoader(self.conn, hook, clock, "klines_weekly_gap_fill", "run")
         return lanes, [loader.load(lane) for lane in lanes]
 
     def _run(
-        self, lanes: list[Lane], hook: BinanceHook, clock: ExchangeClock, *, dag_id: str = "test", source: Any = "auto"
+        self,
+        lanes: list[Lane],
+        hook: BinanceClient,
+        clock: ExchangeClock,
+        *,
+        dag_id: str = "test",
+        source: Any = "auto",
     ) -> list[LaneReport]:
         loader = LaneLoader(self.conn, hook, clock, dag_id, "run", source)
         return [loader.load(Lane.from_json(lane.to_json())) for lane in lanes]

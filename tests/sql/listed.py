@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from binance_plugin.hook import BinanceHook
+from binance_plugin.client import BinanceClient
 from include.klines.universe.listings import SyncReport, sync_universe
 from include.klines.universe.selection import Listing, fetch_listings, listing_windows
 
@@ -20,8 +20,8 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def hook_at(exchange: Exchange, **settings: Any) -> BinanceHook:
-    return BinanceHook.from_url(exchange.url, request_interval=0.0, burst_pause=0.0, sleep=lambda _: None, **settings)
+def hook_at(exchange: Exchange, **settings: Any) -> BinanceClient:
+    return BinanceClient.from_url(exchange.url, request_interval=0.0, burst_pause=0.0, sleep=lambda _: None, **settings)
 
 
 def sync(exchange: Exchange, conn: psycopg.Connection, **options: Any) -> SyncReport:

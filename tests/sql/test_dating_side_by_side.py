@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from binance_plugin.budget import WeightBudget
+from binance_plugin.client import BinanceClient
 from binance_plugin.errors import Banned, BinanceError, GeoBlocked, MalformedAnswer
-from binance_plugin.hook import BinanceHook
 from include.klines.universe.config import load_universe
 from include.klines.universe.listings import sync_universe
 from include.klines.universe.selection import Listing, fetch_listings
@@ -96,7 +96,7 @@ def test_an_exchange_without_weeks_gives_the_same_dates_for_more_requests(
 
 def test_each_worker_keeps_the_pace_of_a_hook(exchange: Exchange, market_conn: psycopg.Connection) -> None:
     waits: dict[int, list[float]] = defaultdict(list)
-    hook = BinanceHook.from_url(
+    hook = BinanceClient.from_url(
         exchange.url,
         sleep=lambda seconds: waits[threading.get_ident()].append(seconds),
         request_interval=60.0,
@@ -120,7 +120,7 @@ def test_one_pair_alone_is_dated_without_a_thread(exchange: Exchange, market_con
     def note(seconds: float) -> None:
         waits[threading.get_ident()] += 1
 
-    hook = BinanceHook.from_url(exchange.url, sleep=note, request_interval=60.0)
+    hook = BinanceClient.from_url(exchange.url, sleep=note, request_interval=60.0)
     report = sync_universe(hook, market_conn, symbols=["BTC", "ETH"])
     assert exchange.count(kind="klines", symbol="ETHUSDT") == 2
     assert list(waits) == [threading.get_ident()]

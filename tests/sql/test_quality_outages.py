@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from binance_plugin.hook import BinanceHook
+from binance_plugin.client import BinanceClient
 from include.klines.quality import measuring
 from include.klines.quality.witnesses import ask_witnesses
 from tests.sql.measured import at, confirm, fill, gap, gaps, months, window
@@ -198,8 +198,8 @@ OUTAGE = ("2020-02-19 12:00", "2020-02-19 17:00")
 
 
 @pytest.fixture
-def hook(exchange: Exchange) -> BinanceHook:
-    return BinanceHook.from_url(exchange.url, request_interval=0, burst_pause=0)
+def hook(exchange: Exchange) -> BinanceClient:
+    return BinanceClient.from_url(exchange.url, request_interval=0, burst_pause=0)
 
 
 def alone(conn: psycopg.Connection, symbol: str, hole: tuple[str, str]) -> None:
@@ -208,7 +208,7 @@ def alone(conn: psycopg.Connection, symbol: str, hole: tuple[str, str]) -> None:
     confirm(conn, symbol, hole)
 
 
-def test_the_exchange_is_asked_for_witnesses_of_a_lonely_hole(conn: psycopg.Connection, hook: BinanceHook) -> None:
+def test_the_exchange_is_asked_for_witnesses_of_a_lonely_hole(conn: psycopg.Connection, hook: BinanceClient) -> None:
     alone(conn, "BTC", OUTAGE)
     found = ask_witnesses(hook, conn, timeframes=["1h"], window=FEBRUARY, clock=CLOCK)
     assert [outage.window for outage in found] == [window(*OUTAGE)]
@@ -218,21 +218,21 @@ def test_the_exchange_is_asked_for_witnesses_of_a_lonely_hole(conn: psycopg.Conn
     assert hook.take_stats().requests == 1
 
 
-def test_a_witness_that_traded_leaves_the_hole_open(conn: psycopg.Connection, hook: BinanceHook) -> None:
+def test_a_witness_that_traded_leaves_the_hole_open(conn: psycopg.Connection, hook: BinanceClient) -> None:
     alone(conn, "SOL", ("2020-02-20 12:00", "2020-02-20 15:00"))
     assert ask_witnesses(hook, conn, timeframes=["1h"], window=FEBRUARY, clock=CLOCK) == []
     assert outages(conn) == []
     assert gaps(conn, "SOL") == [("2020-02-20 12:00", "2020-02-20 15:00")]
 
 
-def test_witnesses_are_not_asked_where_stored_pairs_decide(conn: psycopg.Connection, hook: BinanceHook) -> None:
+def test_witnesses_are_not_asked_where_stored_pairs_decide(conn: psycopg.Connection, hook: BinanceClient) -> None:
     alone(conn, "SOL", ("2020-02-20 12:00", "2020-02-20 15:00"))
     fill(conn, "ETH", "2020-02-01", "2020-03-01")
     ask_witnesses(hook, conn, timeframes=["1h"], window=FEBRUARY, clock=CLOCK)
     assert hook.take_stats().requests == 0
 
 
-def test_the_number_of_questions_is_bounded(conn: psycopg.Connection, hook: BinanceHook) -> None:
+def test_the_number_of_questions_is_bounded(conn: psycopg.Connection, hook: BinanceClient) -> None:
     holes = [(f"2020-02-{day:02} 05:00", f"2020-02-{day:02} 06:00") for day in range(2, 12)]
     fill(conn, "SOL", "2020-02-01", "2020-03-01", without=holes)
     measuring.record_gaps(conn, ["SOL"], ["1h"], FEBRUARY, CLOCK)

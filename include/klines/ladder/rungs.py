@@ -42,7 +42,7 @@ for months has none, and an archive that is down gives none."""
 
 
 class KlineSource(Protocol):
-    """What the ladder needs of BinanceHook, called from several threads; of iter_klines at most two at once."""
+    """What the ladder needs of BinanceClient, called from several threads; of iter_klines at most two at once."""
 
     def archive_file(self, exchange_symbol: str, interval: str, period: str) -> ArchiveDownload:
         """The verified zip of a month ("2024-03") or a day ("2024-03-05")."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from datetime import datetime
 
-    from binance_plugin.hook import BinanceHook
+    from binance_plugin.client import BinanceClient
     from include.klines.clock import ExchangeClock
     from include.klines.ladder.climbing import Part, Source
     from include.klines.load.lanes import Lane, SeriesPlan
@@ -64,7 +64,7 @@ class LaneLoader:
     """
 
     conn: psycopg.Connection
-    hook: BinanceHook
+    hook: BinanceClient
     clock: ExchangeClock
     dag_id: str
     run_id: str

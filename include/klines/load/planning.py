@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from binance_plugin.hook import BinanceHook
+    from binance_plugin.client import BinanceClient
     from include.klines.params import LoadRequest
     from include.klines.quality.measuring import Series
 
@@ -83,7 +83,7 @@ class Scope:
         return cls(tuple(raw["symbols"]), tuple(raw["timeframes"]), window, tuple(raw["notes"]), chosen)
 
 
-def load_scope(hook: BinanceHook, conn: psycopg.Connection, request: LoadRequest) -> Scope:
+def load_scope(hook: BinanceClient, conn: psycopg.Connection, request: LoadRequest) -> Scope:
     """Hold the universe against the exchange, then choose the symbols of the request.
 
     Raises InvalidRequest, with the nearest names, for a symbol that nobody knows, and where nothing is left to load.

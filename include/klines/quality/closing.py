@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from binance_plugin.hook import BinanceHook
+    from binance_plugin.client import BinanceClient
     from include.klines.load.planning import Scope
     from include.klines.quality.measuring import QualityReport
 
 
-def measure_scope(hook: BinanceHook, conn: psycopg.Connection, scope: Scope, clock: datetime) -> QualityReport:
+def measure_scope(hook: BinanceClient, conn: psycopg.Connection, scope: Scope, clock: datetime) -> QualityReport:
     """Measure the series of a scope in its window as of `clock`, the exchange's time (UTC).
 
     The hook's errors pass through: what was measured before stays.

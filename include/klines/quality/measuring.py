@@ -206,10 +206,11 @@ def coverage(
     clock: datetime | None = None,
     series: Sequence[Series] | None = None,
 ) -> list[SeriesCoverage]:
-    """One row for each series of symbols × timeframes (None: all that is stored), in that order, counted afresh.
+    """One row for each series of symbols × timeframes (None: all that is stored), in that order.
 
     `series` names them one by one instead. With `clock`, only candles closed by then are expected. A pair with neither
-    listing nor candles has no row.
+    listing nor candles has no row. Days that a measurement read, and no load or change touched since, are not counted
+    again: a candle inserted by hand shows once it was measured.
     """
     series = _series(conn, symbols, timeframes) if series is None else list(series)
     binds = anomalies.scope(series, window) | {"clock": clock}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from binance_plugin.hook import BinanceHook
+    from binance_plugin.client import BinanceClient
 
 AT_MOST = 60
 """Requests of one call: more holes than these wait for the next measurement."""
@@ -33,7 +33,7 @@ class Outage:
 
 
 def ask_witnesses(
-    hook: BinanceHook,
+    hook: BinanceClient,
     conn: psycopg.Connection,
     *,
     timeframes: Sequence[str],
@@ -81,7 +81,7 @@ def ask_witnesses(
     return outages
 
 
-def _misses(hook: BinanceHook, exchange_symbol: str, timeframe: str, hole: Window) -> bool | None:
+def _misses(hook: BinanceClient, exchange_symbol: str, timeframe: str, hole: Window) -> bool | None:
     """True where the pair has candles right before and after the hole and none inside; None where it cannot tell.
 
     REST leaves missing candles out, so that three rows decide, however long the hole is.

@@ -17,14 +17,14 @@ from include.klines.windows import month_of
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from binance_plugin.hook import BinanceHook
+    from binance_plugin.client import BinanceClient
 
 LATEST_MONTH_WAITS = timedelta(days=20)
 """A monthly file has been seen 13 days late: until then the last one may not be the last one."""
 HOUR, MINUTE = TIMEFRAMES["1h"], TIMEFRAMES["1m"]
 
 
-def archive_life(hook: BinanceHook, exchange_symbol: str, now: datetime) -> Life | None:
+def archive_life(hook: BinanceClient, exchange_symbol: str, now: datetime) -> Life | None:
     """From the first to the last candle of the pair's monthly 1h files, to the minute where daily 1m files exist.
 
     None where the archive has no file of the pair. `delisted_at` is None where the last month is full and so recent
@@ -46,7 +46,7 @@ def archive_life(hook: BinanceHook, exchange_symbol: str, now: datetime) -> Life
     return Life(listed_at, None if may_go_on else end)
 
 
-def _minutes(hook: BinanceHook, exchange_symbol: str, day: datetime) -> tuple[datetime, datetime] | None:
+def _minutes(hook: BinanceClient, exchange_symbol: str, day: datetime) -> tuple[datetime, datetime] | None:
     """First and last open time of the 1m file of `day`, None where there is no usable one."""
     try:
         return _span(hook, exchange_symbol, MINUTE, f"{day:%Y-%m-%d}")
@@ -54,7 +54,7 @@ def _minutes(hook: BinanceHook, exchange_symbol: str, day: datetime) -> tuple[da
         return None
 
 
-def _span(hook: BinanceHook, exchange_symbol: str, timeframe: Timeframe, period: str) -> tuple[datetime, datetime]:
+def _span(hook: BinanceClient, exchange_symbol: str, timeframe: Timeframe, period: str) -> tuple[datetime, datetime]:
     """First and last open time in one archive file."""
     download = hook.archive_file(exchange_symbol, timeframe.name, period)
     candles = read_archive_file(download.zip_bytes, exchange_symbol, timeframe, period)

@@ -23,7 +23,7 @@ from include.klines.universe.discovery import (
 )
 
 if TYPE_CHECKING:
-    from binance_plugin.hook import BinanceHook
+    from binance_plugin.client import BinanceClient
     from include.klines.universe.config import Universe
 
 SEARCH_HOLES_EVERY = timedelta(days=30)
@@ -50,7 +50,7 @@ class Dater:
     halted: the exchange stands still, so that nothing is taken for delisted.
     """
 
-    def __init__(self, hook: BinanceHook, universe: Universe, now: datetime, *, halted: bool) -> None:
+    def __init__(self, hook: BinanceClient, universe: Universe, now: datetime, *, halted: bool) -> None:
         self.hook, self.universe, self.now, self.halted = hook, universe, now, halted
         self.has_weeks = True
 

@@ -16,7 +16,7 @@ from include.klines.intervals import EPOCH, TIMEFRAMES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from binance_plugin.hook import BinanceHook
+    from binance_plugin.client import BinanceClient
 
 GRACE = timedelta(days=3)
 """A pair that stopped less than this ago may be halted, not delisted."""
@@ -55,7 +55,7 @@ class Hole(NamedTuple):
         return f"{HOLE} {self.stops_at:%Y-%m-%d} to {self.resumes_at:%Y-%m-%d}, price by {ratio}"
 
 
-def first_candle(hook: BinanceHook, exchange_symbol: str, since: datetime = EPOCH) -> datetime | None:
+def first_candle(hook: BinanceClient, exchange_symbol: str, since: datetime = EPOCH) -> datetime | None:
     """Open time of the first candle at or after `since`, to the minute where there are 1m candles; None without any."""
     for name in FINEST_FIRST:
         if rows := hook.klines(exchange_symbol, name, start=since, limit=1):
@@ -63,7 +63,7 @@ def first_candle(hook: BinanceHook, exchange_symbol: str, since: datetime = EPOC
     return None
 
 
-def last_candle_end(hook: BinanceHook, exchange_symbol: str, before: datetime) -> datetime | None:
+def last_candle_end(hook: BinanceClient, exchange_symbol: str, before: datetime) -> datetime | None:
     """End of the last candle that opened before `before`, to the minute where there are 1m candles, or None."""
     for name in FINEST_FIRST:
         if rows := hook.klines(exchange_symbol, name, end=before, limit=1):
@@ -76,7 +76,7 @@ def ended(end: datetime | None, now: datetime) -> datetime | None:
     return end if end is not None and now - end >= GRACE else None
 
 
-def long_holes(hook: BinanceHook, exchange_symbol: str, since: datetime, now: datetime) -> list[Hole]:
+def long_holes(hook: BinanceClient, exchange_symbol: str, since: datetime, now: datetime) -> list[Hole]:
     """The holes of three days and more after `since`, by paging 1d candles (1,000 a request), else 1h ones."""
     for name in ("1d", "1h"):
         timeframe = TIMEFRAMES[name]
@@ -93,7 +93,7 @@ def long_holes(hook: BinanceHook, exchange_symbol: str, since: datetime, now: da
     return []
 
 
-def quiet_weeks(hook: BinanceHook, exchange_symbol: str, since: datetime) -> bool:
+def quiet_weeks(hook: BinanceClient, exchange_symbol: str, since: datetime) -> bool:
     """True where the 1w candles from `since` on (one page for 19 years) leave no room for a jump in or between them.
 
     False without such candles. A pair's first week is not looked into: new listings jump. The week of `since` is, where
@@ -109,7 +109,7 @@ def dividing_holes(holes: Sequence[Hole]) -> list[Hole]:
     return jumps or sorted(holes, key=lambda hole: hole.stops_at - hole.resumes_at)[:1]
 
 
-def divide(hook: BinanceHook, exchange_symbol: str, life: Life, holes: Sequence[Hole]) -> list[Life]:
+def divide(hook: BinanceClient, exchange_symbol: str, life: Life, holes: Sequence[Hole]) -> list[Life]:
     """`life` cut at `holes`, the exact borders asked of the exchange (two requests a hole)."""
     lives, listed_at = [], life.listed_at
     for hole in holes:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from binance_plugin.hook import BinanceHook
+    from binance_plugin.client import BinanceClient
     from include.klines.windows import Window
 
 MONTHLY_FILES = "data/spot/monthly/klines/"
@@ -77,7 +77,7 @@ class SyncReport:
 
 
 def sync_universe(
-    hook: BinanceHook,
+    hook: BinanceClient,
     conn: psycopg.Connection,
     *,
     symbols: Sequence[str] | None = None,
@@ -115,7 +115,7 @@ def sync_universe(
 
 
 class _Sync:
-    def __init__(self, hook: BinanceHook, universe: Universe, now: datetime, known: list[Listing]) -> None:
+    def __init__(self, hook: BinanceClient, universe: Universe, now: datetime, known: list[Listing]) -> None:
         self.hook, self.universe, self.now = hook, universe, now
         self.known: dict[str, list[Listing]] = {}
         for listing in known:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from binance_plugin.hook import BinanceHook
+    from binance_plugin.client import BinanceClient
     from include.klines.universe.config import Universe
 
 WORKERS = 4
@@ -53,7 +53,7 @@ class Dating:
     stopped_by: why asking ended before all pairs were asked for; what was found until then is kept.
     """
 
-    def __init__(self, hook: BinanceHook, universe: Universe, now: datetime) -> None:
+    def __init__(self, hook: BinanceClient, universe: Universe, now: datetime) -> None:
         self._hook, self._universe, self._now = hook, universe, now
         self._stopped = threading.Event()
         self._of_this_thread = threading.local()

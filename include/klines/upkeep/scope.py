@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from binance_plugin.hook import BinanceHook
+    from binance_plugin.client import BinanceClient
     from include.klines.quality.measuring import Series
     from include.klines.universe.selection import Listing
 
@@ -30,7 +30,7 @@ SYNC_EVERY = timedelta(hours=1)
 
 
 def keep_universe(
-    hook: BinanceHook, conn: psycopg.Connection, *, clock: datetime, symbols: Sequence[str] = ()
+    hook: BinanceClient, conn: psycopg.Connection, *, clock: datetime, symbols: Sequence[str] = ()
 ) -> tuple[str, ...]:
     """Sync the universe unless that was done within SYNC_EVERY of `clock`; lines for the run's note.
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from binance_plugin.hook import BinanceHook
+    from binance_plugin.client import BinanceClient
     from include.klines.load.planning import Scope
     from include.klines.universe.selection import Listing
 
@@ -71,7 +71,7 @@ class LoadedFile:
         return listed_at.replace(microsecond=0) != self.last_modified.replace(microsecond=0)
 
 
-def file_lanes(hook: BinanceHook, conn: psycopg.Connection, listings: Sequence[Listing], scope: Scope) -> list[Lane]:
+def file_lanes(hook: BinanceClient, conn: psycopg.Connection, listings: Sequence[Listing], scope: Scope) -> list[Lane]:
     """The lanes that read the archive again: replaced files, then monthly files that came after REST had the candles.
 
     Looks LOOK_BACK from the end of the scope's window. Raises ArchiveError where the archive cannot be listed.
@@ -102,7 +102,7 @@ def file_lanes(hook: BinanceHook, conn: psycopg.Connection, listings: Sequence[L
 class _Look:
     """One series: what was loaded of it, and what the archive has now."""
 
-    def __init__(self, hook: BinanceHook, lives: SeriesPlan, files: Sequence[LoadedFile], since: datetime) -> None:
+    def __init__(self, hook: BinanceClient, lives: SeriesPlan, files: Sequence[LoadedFile], since: datetime) -> None:
         self._hook, self._lives, self._files, self._since = hook, lives, files, since
         self._listed: dict[str, dict[str, datetime | None]] = {}
 

@@ -19,13 +19,13 @@ from include.klines.windows import Window, day_of, days, merge, months
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from binance_plugin.hook import BinanceHook
+    from binance_plugin.client import BinanceClient
     from include.klines.load.lanes import SeriesPlan
 
 PERIOD = re.compile(r"-(\d{4}-\d{2}-\d{2})\.zip$")
 
 
-def silent_days(hook: BinanceHook, series: SeriesPlan, holes: Iterable[Window], clock: datetime) -> list[Window]:
+def silent_days(hook: BinanceClient, series: SeriesPlan, holes: Iterable[Window], clock: datetime) -> list[Window]:
     """The parts of `holes` on days (UTC) that the archive passes over: no daily file of them, but one of a later day.
 
     Days that ended less than DAILY_LATE before `clock` are not judged. Costs one listing a calendar month, and two more
@@ -50,7 +50,7 @@ def silent_days(hook: BinanceHook, series: SeriesPlan, holes: Iterable[Window], 
 class _Archive:
     """The daily files of one timeframe; each pair and calendar month ("" for all of them) is listed once."""
 
-    def __init__(self, hook: BinanceHook, timeframe: str) -> None:
+    def __init__(self, hook: BinanceClient, timeframe: str) -> None:
         self._hook, self._timeframe = hook, timeframe
         self._listed: dict[tuple[str, str], set[datetime]] = {}
 

@@ -1,8 +1,8 @@
 -- How complete each series is in [range_start, range_end): first and last candle, candles stored and expected, missing ones and gaps
--- by cause. Counted afresh. A series without a listing and without candles has no row.
+-- by cause. Days that candle_day knows are not counted again. A series without a listing and without candles has no row.
 -- Binds: symbols, timeframes (text[]; entry i of both names a series), each_timeframe (text[], each once), range_start, range_end, clock
 -- (or null: everything is closed).
--- Tables: market_data, data_gap, symbol_listing, historical_data_range. Reads only.
+-- Tables: candle_day, market_data, data_gap, symbol_listing, historical_data_range. Reads only.
 WITH spans AS MATERIALIZED (
     SELECT
         symbol,
@@ -28,14 +28,29 @@ counted AS (
             FILTER (WHERE spans.span_start < spans.span_end),
             0
         )::bigint AS expected,
-        sum(stored.candles)::bigint AS candles,
-        min(stored.first_open) AS first_open,
-        max(stored.last_open) AS last_open
+        coalesce(sum(stored.candles), 0)::bigint AS candles,
+        min(ends.first_open) AS first_open,
+        max(ends.last_open) AS last_open
     FROM spans
+    -- year by year: only that of a day without a candle is counted
+    CROSS JOIN
+        LATERAL (
+            SELECT sum(part.candles) AS candles
+            FROM
+                generate_series(
+                    date_trunc('year', spans.span_start, 'UTC'), spans.span_end - interval '1 microsecond', interval '1 year'
+                ) AS calendar (year)
+            CROSS JOIN
+                LATERAL stored_candles(
+                    spans.symbol,
+                    spans.timeframe,
+                    greatest(calendar.year, spans.span_start),
+                    least(calendar.year + interval '1 year', spans.span_end)
+                ) AS part
+        ) AS stored
     CROSS JOIN
         LATERAL (
             SELECT
-                count(*) AS candles,
                 min(candle.timestamp) AS first_open,
                 max(candle.timestamp) AS last_open
             FROM market_data AS candle
@@ -43,11 +58,9 @@ counted AS (
                 candle.symbol = spans.symbol
                 AND candle.timeframe = spans.timeframe
                 AND candle.timeframe = any(%(each_timeframe)s::text[])
-                AND candle.timestamp >= %(range_start)s::timestamptz
-                AND candle.timestamp < %(range_end)s::timestamptz
                 AND candle.timestamp >= spans.span_start
                 AND candle.timestamp < spans.span_end
-        ) AS stored
+        ) AS ends
     GROUP BY spans.symbol, spans.timeframe
 ),
 

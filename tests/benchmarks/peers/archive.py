@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from binance_plugin.hook import BinanceHook
+from binance_plugin.client import BinanceClient
 from include.klines.database import prepare
 from include.klines.load.planning import Scope
 from include.klines.quality.closing import measure_scope
 from include.klines.settings import ROOT
 from include.klines.windows import Window
+from include.local.airflow_home import plain_environment
 from tests.benchmarks import machine
 from tests.benchmarks.load import BareCopy, Loaded, load, rate
 from tests.benchmarks.peers.environment import PeerMissing, program, python_of
@@ -131,7 +132,7 @@ class Bench:
         load(self._server, [SYMBOLS[:2], SYMBOLS[2:]], dsn, self._exchange.url, start.isoformat(), END.isoformat())
         with psycopg.connect(dsn) as conn:  # the load's own Dag ends with it
             history = Scope(SYMBOLS, ("1m",), Window(start, END))
-            measure_scope(BinanceHook.from_url(self._exchange.url), prepare(conn), history, END)
+            measure_scope(BinanceClient.from_url(self._exchange.url), prepare(conn), history, END)
             conn.execute(b"VACUUM (ANALYZE)")  # as autovacuum does within minutes
         found = []
         for day in range(rounds + 1):  # the first one lists the universe for the first time
@@ -140,7 +141,8 @@ class Bench:
             order["day"] = f"{END + timedelta(days=day):%Y-%m-%d}"
             with cpu_of(self._server.pid() or 0) as served:
                 program = [sys.executable, "-m", "tests.benchmarks.peers.increment", json.dumps(order)]
-                spent = spend([program], cwd=ROOT, env=machine.paths() | {"KLINES_CONFIG_DIR": str(self._minutes())})
+                environment = plain_environment() | {"KLINES_CONFIG_DIR": str(self._minutes())}
+                spent = spend([program], cwd=ROOT, env=environment)
             answer = json.loads(spent.output.splitlines()[-1])
             found.append(Spent(answer["seconds"], answer["cpu"] + served[0], spent.peak, ""))
         self._exchange.set_clock(machine.NOW)
