@@ -37,7 +37,7 @@ def main() -> None:
     with psycopg.connect(order["dsn"]) as conn:
         prepare(conn)
         request = validate_load_request(order["params"], clock=clock.now())
-        scope = load_scope(hook, conn, request)
+        scope = load_scope(hook, conn, request, clock)
         lanes = plan_lanes(incomplete(conn, plan_series(fetch_listings(conn), scope), clock.now()))
         with ProcessPoolExecutor(order["processes"], mp_context=get_context("fork")) as pool:
             stored = sum(pool.map(partial(_load, order), [lane.to_json() for lane in lanes]))

@@ -47,7 +47,7 @@ def load(
     hook = hook_of(url, sleep)
     clock = ExchangeClock.read(hook)
     request = validate_load_request(params, clock=clock.now())
-    scope = load_scope(hook, conn, request)
+    scope = load_scope(hook, conn, request, clock)
     lane_loader = loader(conn, hook, clock, "klines_initial_load", RUN, request.source, refresh)
     series = plan_series(fetch_listings(conn), scope)
     if not refresh:

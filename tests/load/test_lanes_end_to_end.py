@@ -128,8 +128,9 @@ def test_a_revised_candle_is_updated_and_remembered(conn: psycopg.Connection, ex
     exchange.revise("ETHUSDT", "2025-12-11T08:00:00Z", volume_percent=131)
     conn.execute(b"DELETE FROM market_data WHERE timestamp = '2025-12-11 07:00+00'")
     hook = hook_of(exchange.url)
-    scope = load_scope(hook, conn, validate_load_request(params, clock=utc(2026, 1, 15)))
-    loader = LaneLoader(conn, hook, ExchangeClock.read(hook), "klines_initial_load", RUN, "rest", refresh=True)
+    clock = ExchangeClock.read(hook)
+    scope = load_scope(hook, conn, validate_load_request(params, clock=utc(2026, 1, 15)), clock)
+    loader = LaneLoader(conn, hook, clock, "klines_initial_load", RUN, "rest", refresh=True)
     (report,) = [loader.load(lane) for lane in plan_lanes(plan_series(fetch_listings(conn), scope))]
     assert (report.counts.inserted, report.counts.revised) == (1, 1)
     assert rows(conn, "SELECT timestamp, new_volume > old_volume FROM market_data_revision") == [
@@ -145,10 +146,9 @@ def test_what_the_next_window_would_only_run_into_again_stops_the_lane(
     conn: psycopg.Connection, exchange: Exchange, fault: dict[str, Any], error: type[Exception]
 ) -> None:
     hook = hook_of(exchange.url)
-    scope = load_scope(
-        hook, conn, validate_load_request({"symbols": ["BTC"], "end": "2022-12-31"}, clock=utc(2026, 1, 1))
-    )
     clock = ExchangeClock.read(hook)
+    request = validate_load_request({"symbols": ["BTC"], "end": "2022-12-31"}, clock=utc(2026, 1, 1))
+    scope = load_scope(hook, conn, request, clock)
     lanes = plan_lanes(plan_series(fetch_listings(conn), scope))
     exchange.fault(kind="klines", **fault)
     exchange.forget_requests()

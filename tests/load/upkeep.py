@@ -62,7 +62,7 @@ class Upkeep:
         hook = self.hook
         clock = ExchangeClock.read(hook)
         request = validate_load_request(params, clock=clock.now())
-        scope = load_scope(hook, self.conn, request)
+        scope = load_scope(hook, self.conn, request, clock)
         lanes = plan_lanes(plan_series(fetch_listings(self.conn), scope))
         reports = self._run(lanes, hook, clock, source=request.source)
         measure_scope(hook, self.conn, scope, clock.now())

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from binance_plugin.client import BinanceClient
+    from include.klines.clock import ExchangeClock
     from include.klines.params import LoadRequest
     from include.klines.quality.measuring import Series
 
@@ -83,12 +84,14 @@ class Scope:
         return cls(tuple(raw["symbols"]), tuple(raw["timeframes"]), window, tuple(raw["notes"]), chosen)
 
 
-def load_scope(hook: BinanceClient, conn: psycopg.Connection, request: LoadRequest) -> Scope:
+def load_scope(hook: BinanceClient, conn: psycopg.Connection, request: LoadRequest, clock: ExchangeClock) -> Scope:
     """Hold the universe against the exchange, then choose the symbols of the request.
 
     Raises InvalidRequest, with the nearest names, for a symbol that nobody knows, and where nothing is left to load.
     """
-    report = sync_universe(hook, conn, symbols=request.symbols or None, tier=request.tier, limit=request.limit)
+    report = sync_universe(
+        hook, conn, symbols=request.symbols or None, tier=request.tier, limit=request.limit, clock=clock.now
+    )
     log.info("universe: %s", report.summary())
     measure_moved(conn, report.moved, report.synced_at)
     symbols = select_symbols(

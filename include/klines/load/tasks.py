@@ -25,9 +25,10 @@ log = logging.getLogger(__name__)
 def choose_load_scope(params: Mapping[str, Any]) -> dict[str, Any]:
     """Check the form of klines_initial_load and return the scope of the run as JSON; InvalidRequest in one sentence."""
     hook = BinanceHook(BINANCE_CONN_ID)
-    request = validate_load_request(params, clock=ExchangeClock.read(hook).now())
+    clock = ExchangeClock.read(hook)
+    request = validate_load_request(params, clock=clock.now())
     with market_connection() as conn:
-        return load_scope(hook, conn, request).to_json()
+        return load_scope(hook, conn, request, clock).to_json()
 
 
 def make_lanes(scope: dict[str, Any], params: Mapping[str, Any]) -> list[dict[str, Any]]:
