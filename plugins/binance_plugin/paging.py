@@ -23,18 +23,20 @@ Rows = list[list[Any]]
 def pages_of(ask: Callable[[int], Rows], start: int, end: int, step: int, *, name: str) -> Iterator[Rows]:
     """All rows with start <= open time < end, a page at a time, in order; empty pages are not yielded.
 
-    ask: the first PAGE_ROWS rows from a time on, before `end`; called from several threads, one after the other in this
-    one while no page was full. Times and `step`, the length of a candle, are milliseconds. name: of the series, for
-    errors.
+    ask: the first PAGE_ROWS rows from a time on, before `end`; called in this thread, and from several for pages ahead.
+    Times and `step`, the length of a candle, are milliseconds. name: of the series, for errors.
 
     A page is asked for ahead as if no candle were missing before it. Where one is, the real next page begins later, and
-    those asked for ahead are forgotten. Raises what `ask` raises, in the order of the pages, and MalformedAnswer for a
-    page that ends before it begins.
+    those asked for ahead are forgotten. Where two pages are all, as for a day of 1m, both are asked for at once. Raises
+    what `ask` raises, in the order of the pages, and MalformedAnswer for a page that ends before it begins.
     """
     ahead: deque[tuple[int, Future[Rows]]] = deque()
-    pool: ThreadPoolExecutor | None = None
+    pool = ThreadPoolExecutor(PAGES_AHEAD, "klines")  # without a thread until it has work
+    pages = range(start, end, PAGE_ROWS * step)
     cursor = start
     try:
+        if len(pages) == 2:
+            ahead.extend((page, pool.submit(ask, page)) for page in pages)
         while cursor < end:
             rows = ahead.popleft()[1].result() if ahead else ask(cursor)
             if len(rows) < PAGE_ROWS:
@@ -48,12 +50,10 @@ def pages_of(ask: Callable[[int], Rows], start: int, end: int, step: int, *, nam
                 ahead.clear()
             begins = ahead[-1][0] + PAGE_ROWS * step if ahead else cursor
             for page in range(begins, end, PAGE_ROWS * step)[: PAGES_AHEAD - len(ahead)]:
-                pool = pool or ThreadPoolExecutor(PAGES_AHEAD, "klines")
                 ahead.append((page, pool.submit(ask, page)))
             yield rows
     finally:
-        if pool is not None:
-            pool.shutdown(cancel_futures=True)
+        pool.shutdown(cancel_futures=True)
 
 
 def _behind(rows: Rows, cursor: int, step: int, name: str) -> int:

@@ -56,6 +56,21 @@ def test_nothing_is_asked_for_ahead_before_a_page_was_full() -> None:
     assert asked == [0]
 
 
+@pytest.mark.parametrize("candles", [range(8), range(3), range(2, 8), range(0)])
+def test_two_pages_that_are_all_are_asked_for_at_once(candles: range) -> None:
+    asked: list[int] = []
+    whole, both = exchange(candles, 8, asked), threading.Barrier(2, timeout=PATIENCE)
+
+    def ask(since: int) -> Rows:
+        if since in {0, PAGE * STEP}:
+            both.wait()
+        return whole(since)
+
+    assert read(ask, 8) == list(candles)
+    assert {0, PAGE} <= set(asked)
+    assert no_threads()
+
+
 def test_without_a_hole_each_page_is_asked_for_once() -> None:
     asked: list[int] = []
     assert read(exchange(range(53), 53, asked), 53) == list(range(53))
