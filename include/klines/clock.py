@@ -19,9 +19,9 @@ class ExchangeClock:
     monotonic: float
 
     @classmethod
-    def read(cls, hook: BinanceClient) -> ExchangeClock:
+    def read(cls, client: BinanceClient) -> ExchangeClock:
         """Ask the exchange what time it is: one request of weight 1."""
-        return cls(hook.server_time(), time.monotonic())
+        return cls(client.server_time(), time.monotonic())
 
     def now(self) -> datetime:
         """The exchange's time at this moment, UTC."""

@@ -1,1 +1,1 @@
-"""The adapter between Airflow and Binance: hook, errors, pacing and the shared budget of request weight."""
+"""The adapter between Airflow and Binance: client, hook, errors, pacing and the shared budget of request weight."""

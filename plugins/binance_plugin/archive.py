@@ -76,7 +76,7 @@ class ArchiveClient:
 
     @classmethod
     def of(cls, settings: BinanceSettings, stats: RequestStats, sleep: Callable[[float], None]) -> ArchiveClient:
-        """The client of one hook."""
+        """The part of one BinanceClient."""
         return cls(
             settings.archive_url,
             transport=Transport((settings.connect_timeout, settings.timeout)),

@@ -199,7 +199,7 @@ class WeightBudget(Budget):
 
 
 class UnsharedBudget(Budget):
-    """Obeys 429 and 418 within one hook only and counts no weight: for benchmarks and tests without a database."""
+    """Obeys 429 and 418 within one client only and counts no weight: for benchmarks and tests without a database."""
 
     def __init__(
         self,

@@ -18,7 +18,6 @@ from binance_plugin.budget import Budget, UnsharedBudget, weight_limit_of
 from binance_plugin.errors import MalformedAnswer
 from binance_plugin.listing import ArchiveKey, ListingClient
 from binance_plugin.paging import PAGE_ROWS, Rows, pages_of
-from binance_plugin.probe import SYMBOL_FOR_LIMITS
 from binance_plugin.rest import RestClient
 from binance_plugin.settings import BinanceSettings
 from binance_plugin.stats import RequestStats
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
 KLINES_PREFIX = "data/spot/monthly/klines/"
 ROW_ITEMS = 12
+SYMBOL_FOR_LIMITS = "BTCUSDT"  # a pair that always exists keeps the answer small
 WEIGHTS = {"klines": 2, "exchange_info": 20, "time": 1}
 INTERVAL_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 INTERVAL = re.compile(r"([1-9]\d*)([smhdw])")
@@ -38,8 +38,8 @@ MILLISECOND = timedelta(milliseconds=1)
 class BinanceClient:
     """Binance's public market data.
 
-    read_settings and open_budget are called once, when first needed: the budget is the request weight to spend from.
-    sleep: replaced in tests.
+    read_settings and open_budget are called when first needed, and not again once they answered: the budget is the
+    request weight to spend from. sleep: replaced in tests.
 
     klines, exchange_info and server_time raise the REST half of the error tree of errors.py, the archive_* methods its
     ArchiveError half. All methods may be called from several threads; REST requests start one after the other.
@@ -56,35 +56,35 @@ class BinanceClient:
         self._open_budget = open_budget
         self._sleep = sleep
         self._lock = threading.RLock()
+        self._limit_lock = threading.Lock()  # of its own: whoever has it waits for an answer
         self._settings: BinanceSettings | None = None
         self._budget: Budget | None = None
         self._rest_client: RestClient | None = None
         self._archive_client: ArchiveClient | None = None
         self._limit_is_read = False
 
-    @classmethod
-    def of(
-        cls, settings: BinanceSettings, budget: Budget, sleep: Callable[[float], None] = time.sleep
-    ) -> BinanceClient:
-        """A client with these settings, spending from this budget."""
+    @staticmethod
+    def of(settings: BinanceSettings, budget: Budget, sleep: Callable[[float], None] = time.sleep) -> BinanceClient:
+        """A plain client with these settings, spending from this budget."""
         return BinanceClient(lambda: settings, lambda: budget, sleep)
 
-    @classmethod
+    @staticmethod
     def from_url(
-        cls,
         url: str,
         *,
         budget: Budget | None = None,
         sleep: Callable[[float], None] = time.sleep,
         **settings: Any,
     ) -> BinanceClient:
-        """A client of one address that serves REST, archive and listing.
+        """A plain client of one address that serves REST, archive and listing.
 
         settings: fields of BinanceSettings. Without `budget` no weight is counted and nothing is shared.
         """
         url = url.rstrip("/")
         addresses = {"rest_url": url, "archive_url": url, "archive_list_url": url}
-        return cls.of(BinanceSettings(**(addresses | settings)), budget or UnsharedBudget(url, sleep=sleep), sleep)
+        return BinanceClient.of(
+            BinanceSettings(**(addresses | settings)), budget or UnsharedBudget(url, sleep=sleep), sleep
+        )
 
     @property
     def settings(self) -> BinanceSettings:
@@ -169,7 +169,7 @@ class BinanceClient:
     def iter_klines(self, exchange_symbol: str, interval: str, start: datetime, end: datetime) -> Iterator[Rows]:
         """All rows with start <= open time < end, a page at a time, in order; empty pages are not yielded.
 
-        Behind a full page the next ones are asked for in threads while the caller reads it; see paging.py.
+        Pages ahead are asked for in threads while the caller reads; see paging.py.
         """
         match = INTERVAL.fullmatch(interval)
         if match is None:
@@ -200,10 +200,11 @@ class BinanceClient:
 
     def _read_limit_once(self) -> None:
         """The budget must know the limit before it is spent; one answer a day is enough for all processes."""
-        if not self._limit_is_read:
-            if self.budget.needs_limit():
-                self.exchange_info([SYMBOL_FOR_LIMITS])
-            self._limit_is_read = True
+        with self._limit_lock:
+            if not self._limit_is_read:
+                if self.budget.needs_limit():
+                    self.exchange_info([SYMBOL_FOR_LIMITS])
+                self._limit_is_read = True
 
     def _rest(self) -> RestClient:
         with self._lock:

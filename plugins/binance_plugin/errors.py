@@ -1,4 +1,4 @@
-"""The error tree of the Binance hook. Each error is one sentence: what, where, what to do.
+"""The error tree of whoever asks Binance. Each error is one sentence: what, where, what to do.
 
     BinanceError
     ├── BadConnection        the Airflow connection is wrong; names the field or extra

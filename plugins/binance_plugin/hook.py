@@ -43,11 +43,10 @@ class BinanceHook(BinanceClient, BaseHook):
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         BaseHook.__init__(self)
-        BinanceClient.__init__(self, self._settings_of_connection, self._own_budget, sleep)
+        BinanceClient.__init__(self, self._settings_of_connection, self._shared_budget, sleep)
         self.binance_conn_id = binance_conn_id
         self.market_conn_id = market_conn_id
-        self._budget = budget
-        self._opened: WeightBudget | None = None
+        self._budget = budget  # where it is given, none is opened
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether REST, archive and listing answer, and a sentence on how, or what to change; for Airflow's form."""
@@ -64,22 +63,12 @@ class BinanceHook(BinanceClient, BaseHook):
             if shared is not None:
                 shared.close()
 
-    def close(self) -> None:
-        """Close the database connection of the budget that this hook opened itself; the next request opens another."""
-        with self._lock:
-            if self._opened is not None:
-                self._opened.close()
-
     def get_conn(self) -> BinanceHook:
         """The hook itself: HTTP has no connection to hand out."""
         return self
 
     def _settings_of_connection(self) -> BinanceSettings:
         return BinanceSettings.from_connection(self.get_connection(self.binance_conn_id))
-
-    def _own_budget(self) -> Budget:
-        self._opened = self._shared_budget()
-        return self._opened
 
     def _shared_budget(self, patience: float = PATIENCE) -> WeightBudget:
         settings = self.settings

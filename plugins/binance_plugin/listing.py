@@ -63,7 +63,7 @@ class ListingClient:
 
     @classmethod
     def of(cls, settings: BinanceSettings, stats: RequestStats, sleep: Callable[[float], None]) -> ListingClient:
-        """The client of one hook."""
+        """The part of one BinanceClient."""
         return cls(
             settings.archive_list_url,
             transport=Transport((settings.connect_timeout, settings.timeout)),

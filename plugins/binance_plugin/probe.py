@@ -8,17 +8,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from binance_plugin.budget import Budget, UnsharedBudget, weight_limit_of
+from binance_plugin.client import SYMBOL_FOR_LIMITS, BinanceClient
 from binance_plugin.errors import BudgetUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from binance_plugin.client import BinanceClient
     from binance_plugin.settings import BinanceSettings
 
 TIMEOUT_OF_A_TEST = 10.0
 PATIENCE_OF_A_TEST = 2.0
-SYMBOL_FOR_LIMITS = "BTCUSDT"  # a pair that always exists keeps the answer small
 
 
 def quick(settings: BinanceSettings) -> BinanceSettings:

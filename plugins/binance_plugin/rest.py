@@ -84,7 +84,7 @@ class RestClient:
         sleep: Callable[[float], None],
         stopped: Event | None = None,
     ) -> RestClient:
-        """The client of one hook; only it knows the API key."""
+        """The part of one BinanceClient; only it knows the API key."""
         return cls(
             settings.rest_url,
             transport=Transport((settings.connect_timeout, settings.timeout), api_key=settings.api_key),

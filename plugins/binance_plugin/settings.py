@@ -36,7 +36,7 @@ class AirflowConnection(Protocol):
 class BinanceSettings:
     """Addresses have no trailing slash; times are in seconds; zero turns a pause off.
 
-    request_interval: between the starts of two REST requests of one hook; burst_pause: after each burst_size of them;
+    request_interval: between the starts of two REST requests of one client; burst_pause: after each burst_size of them;
     retries: tries after the first, after 0.5, 1, 2 … s; weight_limit: request weight a minute, where it shall be lower
     than what the exchange allows (80 % of the lower one is used); timeout: between two reads of an answer;
     connect_timeout: to connect; archive_parallel: downloads at once, each with its checksum; api_key: not needed for

@@ -1,4 +1,4 @@
-"""Counts of what a hook sent and received, for data_sync_log."""
+"""Counts of what a client sent and received, for data_sync_log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 
 @dataclass
 class RequestStats:
-    """Counters since the hook was made or `take` was last called.
+    """Counters since the client was made or `take` was last called.
 
     requests: HTTP requests sent, tries included; retries: those sent again; rate_limited: answers 429 and 418;
     errors: 5xx, time-outs, resets and broken bodies; weight: request weight acquired; bytes: bodies, decompressed.

@@ -31,11 +31,13 @@ def main() -> None:
     series = tuple(SeriesPlan(name, f"{name}USDT", order["timeframe"], (window,)) for name in order["symbols"])
     connect = partial(psycopg.connect, order["dsn"], autocommit=True)
     shared = WeightBudget(connect, order["url"]) if order["budget"] else None
-    hook = BinanceClient.from_url(order["url"], budget=shared, request_interval=0.0, burst_pause=0.0)
+    client = BinanceClient.from_url(order["url"], budget=shared, request_interval=0.0, burst_pause=0.0)
     with psycopg.connect(order["dsn"]) as conn:
         prepare(conn)
         started = time.perf_counter()
-        loader = LaneLoader(conn, hook, ExchangeClock.read(hook), "klines_initial_load", "benchmark", order["source"])
+        loader = LaneLoader(
+            conn, client, ExchangeClock.read(client), "klines_initial_load", "benchmark", order["source"]
+        )
         report = loader.load(Lane(" ".join(order["symbols"]), series))
         seconds = time.perf_counter() - started
     json.dump({"candles": report.counts.inserted, "seconds": seconds, "megabytes": _peak()}, sys.stdout)

@@ -32,23 +32,23 @@ def main() -> None:
     """Plan, load, measure."""
     order = json.loads(sys.argv[1])
     started = time.perf_counter()
-    hook = BinanceClient.from_url(order["url"])
-    clock = ExchangeClock.read(hook)
+    client = BinanceClient.from_url(order["url"])
+    clock = ExchangeClock.read(client)
     with psycopg.connect(order["dsn"]) as conn:
         prepare(conn)
         request = validate_load_request(order["params"], clock=clock.now())
-        scope = load_scope(hook, conn, request, clock)
+        scope = load_scope(client, conn, request, clock)
         lanes = plan_lanes(incomplete(conn, plan_series(fetch_listings(conn), scope), clock.now()))
         with ProcessPoolExecutor(order["processes"], mp_context=get_context("fork")) as pool:
             stored = sum(pool.map(partial(_load, order), [lane.to_json() for lane in lanes]))
-        measure_scope(hook, conn, scope, clock.now())
+        measure_scope(client, conn, scope, clock.now())
     print(json.dumps({"candles": stored, "seconds": time.perf_counter() - started}))
 
 
 def _load(order: dict[str, Any], lane: dict[str, Any]) -> int:
-    hook = BinanceClient.from_url(order["url"])
+    client = BinanceClient.from_url(order["url"])
     with psycopg.connect(order["dsn"]) as conn:
-        loader = LaneLoader(prepare(conn), hook, ExchangeClock.read(hook), "klines_initial_load", "benchmark")
+        loader = LaneLoader(prepare(conn), client, ExchangeClock.read(client), "klines_initial_load", "benchmark")
         return loader.load(Lane.from_json(lane)).counts.inserted
 
 

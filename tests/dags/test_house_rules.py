@@ -35,6 +35,7 @@ DAGS = {
     "klines_weekly_gap_fill",
 }
 VERBS = {"check", "choose", "load", "make", "measure", "prune", "publish"}
+WITHOUT_AIRFLOW = ("load.planning", "load.loading", "quality.closing", "upkeep.increments", "upkeep.gap_filling")
 WITHOUT_RETRIES = {"publish_summary": "it fails because a lane failed, which its own retry does not change"}
 MOST_LINES = 100
 RUNBOOK = ("**When**", "**Running it again**", "**What to do when it fails**")
@@ -165,6 +166,15 @@ def test_a_dag_file_is_wiring_only(dag: DAG) -> None:
     forbidden = (ast.For, ast.While, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp, ast.Try)
     assert [node for node in ast.walk(ast.parse(source)) if isinstance(node, forbidden)] == []
     assert not re.search(r"\b(SELECT|INSERT|UPDATE|DELETE)\b", source)
+
+
+def test_a_load_without_airflow_does_not_import_it() -> None:
+    modules = ("binance_plugin.client", *(f"include.klines.{name}" for name in WITHOUT_AIRFLOW))
+    program = f"import sys, {', '.join(modules)}; sys.exit('airflow' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env={"PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}"}, check=False
+    )
+    assert done.returncode == 0, "decision 27: a task finds Airflow imported, a script or notebook does not need it"
 
 
 @each_dag

@@ -1,4 +1,4 @@
-"""Fixtures of the hook's tests: a scripted server, a clock that only sleeping moves, and hooks on both."""
+"""Fixtures of the client's tests: a scripted server, a clock that only sleeping moves, and hooks on both."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def server() -> Iterator[ScriptedServer]:
 
 
 @pytest.fixture
-def hook(server: ScriptedServer, sleeps: Sleeps) -> BinanceClient:
-    """A hook on the scripted server without pacing and without a shared budget."""
+def client(server: ScriptedServer, sleeps: Sleeps) -> BinanceClient:
+    """A client on the scripted server without pacing and without a shared budget."""
     budget = UnsharedBudget(server.url, sleep=sleeps, monotonic=sleeps.monotonic)
     return BinanceClient.from_url(server.url, budget=budget, sleep=sleeps, request_interval=0.0, burst_size=0)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 NAME = "BTCUSDT-1h-2024-03.zip"
 PATH = f"/data/spot/monthly/klines/BTCUSDT/1h/{NAME}"
-ZIP = b"PK-not-opened-by-the-hook" * 100
+ZIP = b"PK-not-opened-by-the-client" * 100
 MODIFIED = {"Last-Modified": "Mon, 01 Apr 2024 09:30:00 GMT"}
 
 
@@ -38,23 +38,23 @@ def asked(server: ScriptedServer) -> list[str]:
     return [request.path for request in server.requests if not request.path.endswith(".CHECKSUM")]
 
 
-def test_a_file_and_its_checksum_are_asked_for_at_the_same_time(hook: BinanceClient) -> None:
+def test_a_file_and_its_checksum_are_asked_for_at_the_same_time(client: BinanceClient) -> None:
     both = threading.Barrier(2, timeout=20)  # neither is answered before the other is asked for
-    client = hook._archive()
+    archive = client._archive()
     body = {PATH: ZIP, f"{PATH}.CHECKSUM": checksum().body}
 
     def answer(url: str, *_: object) -> Answer:
         both.wait()
-        return Answer(200, {}, body[url.removeprefix(client._base_url)])
+        return Answer(200, {}, body[url.removeprefix(archive._base_url)])
 
-    client._get = answer  # type: ignore[method-assign,assignment]  # a server that both have to reach
-    assert hook.archive_file("BTCUSDT", "1h", "2024-03").zip_bytes == ZIP
+    archive._get = answer  # type: ignore[method-assign,assignment]  # a server that both have to reach
+    assert client.archive_file("BTCUSDT", "1h", "2024-03").zip_bytes == ZIP
 
 
-def test_a_file_comes_with_its_checksum_and_its_time(server: ScriptedServer, hook: BinanceClient) -> None:
+def test_a_file_comes_with_its_checksum_and_its_time(server: ScriptedServer, client: BinanceClient) -> None:
     server.answers(PATH, Reply(body=ZIP, headers=MODIFIED))
     server.answers(f"{PATH}.CHECKSUM", checksum())
-    download = hook.archive_file("BTCUSDT", "1h", "2024-03")
+    download = client.archive_file("BTCUSDT", "1h", "2024-03")
     assert download.zip_bytes == ZIP
     assert download.sha256 == hashlib.sha256(ZIP).hexdigest()
     assert download.last_modified == datetime(2024, 4, 1, 9, 30, tzinfo=UTC)
@@ -62,7 +62,7 @@ def test_a_file_comes_with_its_checksum_and_its_time(server: ScriptedServer, hoo
 
 
 def test_days_months_and_symbols_of_any_script_have_their_addresses(
-    server: ScriptedServer, hook: BinanceClient
+    server: ScriptedServer, client: BinanceClient
 ) -> None:
     for symbol, interval, period, path in [
         ("ETHUSDT", "1d", "2024-03-05", "/data/spot/daily/klines/ETHUSDT/1d/ETHUSDT-1d-2024-03-05.zip"),
@@ -71,36 +71,36 @@ def test_days_months_and_symbols_of_any_script_have_their_addresses(
     ]:
         server.answers(path, Reply(body=ZIP))
         server.answers(f"{path}.CHECKSUM", checksum(name=path.rpartition("/")[2]))
-        assert hook.archive_file(symbol, interval, period).zip_bytes == ZIP
+        assert client.archive_file(symbol, interval, period).zip_bytes == ZIP
 
 
 @pytest.mark.parametrize("period", ["2024", "2024-13", "2024-1", "2024-01-32", "../x"])
-def test_a_period_that_is_no_month_and_no_day_is_refused(hook: BinanceClient, period: str) -> None:
+def test_a_period_that_is_no_month_and_no_day_is_refused(client: BinanceClient, period: str) -> None:
     with pytest.raises(ValueError, match="expected a month"):
-        hook.archive_file("BTCUSDT", "1h", period)
+        client.archive_file("BTCUSDT", "1h", period)
 
 
 def test_a_missing_file_and_a_missing_checksum_are_told_apart_and_not_tried_again(
-    server: ScriptedServer, hook: BinanceClient, sleeps: Sleeps
+    server: ScriptedServer, client: BinanceClient, sleeps: Sleeps
 ) -> None:
     with pytest.raises(ArchiveNotFound, match="HTTP 404"):
-        hook.archive_file("BTCUSDT", "1h", "2024-03")
+        client.archive_file("BTCUSDT", "1h", "2024-03")
     assert asked(server) == [PATH]
     server.answers(PATH, Reply(body=ZIP))
     with pytest.raises(ArchiveChecksumMissing) as caught:
-        hook.archive_file("BTCUSDT", "1h", "2024-03")
+        client.archive_file("BTCUSDT", "1h", "2024-03")
     assert caught.value.url.endswith(".CHECKSUM")
     assert asked(server) == [PATH, PATH]
     assert sleeps == []
 
 
 def test_a_file_that_is_replaced_while_it_is_fetched_is_fetched_again(
-    server: ScriptedServer, hook: BinanceClient
+    server: ScriptedServer, client: BinanceClient
 ) -> None:
     server.answers(PATH, Reply(body=b"old"), Reply(body=ZIP))
     server.answers(f"{PATH}.CHECKSUM", checksum())
-    assert hook.archive_file("BTCUSDT", "1h", "2024-03").zip_bytes == ZIP
-    assert hook.stats.retries == 1
+    assert client.archive_file("BTCUSDT", "1h", "2024-03").zip_bytes == ZIP
+    assert client.stats.retries == 1
 
 
 @pytest.mark.parametrize(
@@ -114,11 +114,11 @@ def test_a_file_that_is_replaced_while_it_is_fetched_is_fetched_again(
     ],
     ids=["other bytes", "other name", "html", "empty", "binary"],
 )
-def test_a_checksum_that_never_fits_is_a_mismatch(server: ScriptedServer, hook: BinanceClient, answer: Reply) -> None:
+def test_a_checksum_that_never_fits_is_a_mismatch(server: ScriptedServer, client: BinanceClient, answer: Reply) -> None:
     server.answers(PATH, Reply(body=ZIP))
     server.answers(f"{PATH}.CHECKSUM", answer)
     with pytest.raises(ArchiveChecksumMismatch, match=NAME):
-        hook.archive_file("BTCUSDT", "1h", "2024-03")
+        client.archive_file("BTCUSDT", "1h", "2024-03")
     assert len(server.requests) == 4
 
 
@@ -126,11 +126,11 @@ def test_a_checksum_that_never_fits_is_a_mismatch(server: ScriptedServer, hook: 
     "bad", [Reply(503), Reply(body=ZIP, fault="cut"), Reply(fault="reset")], ids=["503", "cut", "reset"]
 )
 def test_a_passing_failure_is_tried_again(
-    server: ScriptedServer, hook: BinanceClient, sleeps: Sleeps, bad: Reply
+    server: ScriptedServer, client: BinanceClient, sleeps: Sleeps, bad: Reply
 ) -> None:
     server.answers(PATH, bad, bad, bad, Reply(body=ZIP))
     server.answers(f"{PATH}.CHECKSUM", checksum())
-    assert hook.archive_file("BTCUSDT", "1h", "2024-03").zip_bytes == ZIP
+    assert client.archive_file("BTCUSDT", "1h", "2024-03").zip_bytes == ZIP
     assert sleeps == [0.5, 1.0, 2.0]
 
 
@@ -138,21 +138,21 @@ def test_a_passing_failure_is_tried_again(
     ("bad", "tries"), [(Reply(503), 4), (Reply(body=ZIP, fault="cut"), 4), (Reply(403), 1)], ids=["503", "cut", "403"]
 )
 def test_a_failure_that_stays_is_unavailable_and_never_taken_for_missing(
-    server: ScriptedServer, hook: BinanceClient, bad: Reply, tries: int
+    server: ScriptedServer, client: BinanceClient, bad: Reply, tries: int
 ) -> None:
     server.answers(PATH, bad)
     with pytest.raises(ArchiveUnavailable, match=NAME):
-        hook.archive_file("BTCUSDT", "1h", "2024-03")
+        client.archive_file("BTCUSDT", "1h", "2024-03")
     assert asked(server) == [PATH] * tries
 
 
 def test_a_body_above_the_limit_is_not_read(
-    server: ScriptedServer, hook: BinanceClient, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, client: BinanceClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("binance_plugin.archive.MAX_FILE_BYTES", 100)
     server.answers(PATH, Reply(body=ZIP))
     with pytest.raises(ArchiveTooLarge, match="100 bytes"):
-        hook.archive_file("BTCUSDT", "1h", "2024-03")
+        client.archive_file("BTCUSDT", "1h", "2024-03")
 
 
 def test_a_body_that_trickles_is_given_up(server: ScriptedServer) -> None:
@@ -164,12 +164,12 @@ def test_a_body_that_trickles_is_given_up(server: ScriptedServer) -> None:
 
 
 def test_downloads_at_once_are_bounded_and_pacing_does_not_touch_them(server: ScriptedServer, sleeps: Sleeps) -> None:
-    hook = BinanceClient.from_url(server.url, sleep=sleeps, archive_parallel=2)
+    client = BinanceClient.from_url(server.url, sleep=sleeps, archive_parallel=2)
     server.answers(PATH, Reply(body=ZIP))
     server.answers(f"{PATH}.CHECKSUM", checksum())
     running, most, lock = 0, 0, threading.Lock()
-    client = hook._archive()
-    verified = client._verified
+    archive = client._archive()
+    verified = archive._verified
 
     def counted(url: str, name: str) -> object:
         nonlocal running, most
@@ -182,9 +182,9 @@ def test_downloads_at_once_are_bounded_and_pacing_does_not_touch_them(server: Sc
             with lock:
                 running -= 1
 
-    client._verified = counted  # type: ignore[method-assign,assignment]  # watched, not replaced
+    archive._verified = counted  # type: ignore[method-assign,assignment]  # watched, not replaced
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: hook.archive_file("BTCUSDT", "1h", "2024-03"), range(16)))
+        list(pool.map(lambda _: client.archive_file("BTCUSDT", "1h", "2024-03"), range(16)))
     assert most <= 2
     assert len({request.connection for request in server.requests}) <= 8 + 2, "a thread has one, a checksum's too"
     assert len(server.requests) == 32
@@ -205,18 +205,18 @@ def folder(symbol: str) -> str:
     return f"<CommonPrefixes><Prefix>{PREFIX}{symbol}/</Prefix></CommonPrefixes>"
 
 
-def test_symbols_are_listed_over_all_pages(server: ScriptedServer, hook: BinanceClient) -> None:
+def test_symbols_are_listed_over_all_pages(server: ScriptedServer, client: BinanceClient) -> None:
     marker = f"<NextMarker>{PREFIX}ETHUSDT/</NextMarker>"
     server.answers(
         "/", listing(folder("BTCUSDT"), folder("ETHUSDT"), marker, more=True), listing(folder("币安人生USDT"))
     )
-    assert list(hook.archive_symbols()) == ["BTCUSDT", "ETHUSDT", "币安人生USDT"]
+    assert list(client.archive_symbols()) == ["BTCUSDT", "ETHUSDT", "币安人生USDT"]
     assert server.requests[0].query == {"delimiter": "/", "prefix": PREFIX}
     assert server.requests[1].query["marker"] == f"{PREFIX}ETHUSDT/"
 
 
 def test_keys_go_on_after_the_last_one_where_no_next_marker_is_given(
-    server: ScriptedServer, hook: BinanceClient
+    server: ScriptedServer, client: BinanceClient
 ) -> None:
     def file(key: str) -> str:
         return (
@@ -224,23 +224,23 @@ def test_keys_go_on_after_the_last_one_where_no_next_marker_is_given(
         )
 
     server.answers("/", listing(file("p/a.zip"), file("p/b.zip"), more=True), listing(file("p/c.zip")))
-    keys = list(hook.archive_keys("p/"))
+    keys = list(client.archive_keys("p/"))
     assert [key.key for key in keys] == ["p/a.zip", "p/b.zip", "p/c.zip"]
     assert (keys[0].size, keys[0].last_modified) == (42, datetime(2024, 4, 1, 9, 30, tzinfo=UTC))
     assert server.requests[1].query["marker"] == "p/b.zip"
 
 
-def test_encoded_keys_are_decoded(server: ScriptedServer, hook: BinanceClient) -> None:
+def test_encoded_keys_are_decoded(server: ScriptedServer, client: BinanceClient) -> None:
     server.answers("/", listing("<EncodingType>url</EncodingType>", folder("%E5%B8%81USDT")))
-    assert list(hook.archive_symbols()) == ["币USDT"]
+    assert list(client.archive_symbols()) == ["币USDT"]
 
 
 def test_a_listing_that_does_not_go_on_is_an_error_and_not_an_endless_loop(
-    server: ScriptedServer, hook: BinanceClient
+    server: ScriptedServer, client: BinanceClient
 ) -> None:
     server.answers("/", listing(folder("BTCUSDT"), more=True))
     with pytest.raises(ArchiveUnavailable, match="does not go on"):
-        list(hook.archive_symbols())
+        list(client.archive_symbols())
 
 
 BOMB = b"""<?xml version="1.0"?>
@@ -248,7 +248,7 @@ BOMB = b"""<?xml version="1.0"?>
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"<html></html>", b"", BOMB], ids=["cut", "html", "empty", "entities"])
-def test_a_page_that_is_no_listing_is_refused(server: ScriptedServer, hook: BinanceClient, body: bytes) -> None:
+def test_a_page_that_is_no_listing_is_refused(server: ScriptedServer, client: BinanceClient, body: bytes) -> None:
     server.answers("/", Reply(body=body))
     with pytest.raises(ArchiveError, match="not a bucket listing"):
-        list(hook.archive_symbols())
+        list(client.archive_symbols())

@@ -22,9 +22,9 @@ NOW = Reply(body=b'{"serverTime": 1704067200000}')
 
 def test_each_waits_for_its_own_requests_only(server: ScriptedServer, sleeps: Sleeps) -> None:
     server.answers(TIME, NOW)
-    hook = BinanceClient.from_url(server.url, sleep=sleeps, request_interval=60.0, burst_size=2, burst_pause=600.0)
-    first, second = hook.beside(threading.Event()), hook.beside(threading.Event())
-    for one in (hook, first, second):
+    client = BinanceClient.from_url(server.url, sleep=sleeps, request_interval=60.0, burst_size=2, burst_pause=600.0)
+    first, second = client.beside(threading.Event()), client.beside(threading.Event())
+    for one in (client, first, second):
         one.server_time()
     assert sleeps == []
     for one in (first, second, first):
@@ -32,38 +32,38 @@ def test_each_waits_for_its_own_requests_only(server: ScriptedServer, sleeps: Sl
     assert [wait > 60.0 for wait in sleeps] == [False, False, True]
 
 
-def test_they_count_together(server: ScriptedServer, hook: BinanceClient) -> None:
+def test_they_count_together(server: ScriptedServer, client: BinanceClient) -> None:
     server.answers(TIME, NOW)
-    for one in (hook, hook.beside(threading.Event())):
+    for one in (client, client.beside(threading.Event())):
         one.server_time()
-    assert (hook.stats.requests, hook.stats.weight) == (2, 2)
+    assert (client.stats.requests, client.stats.weight) == (2, 2)
 
 
-def test_a_ban_of_one_is_a_ban_of_all(server: ScriptedServer, hook: BinanceClient) -> None:
+def test_a_ban_of_one_is_a_ban_of_all(server: ScriptedServer, client: BinanceClient) -> None:
     server.answers(TIME, Reply(418, headers={"Retry-After": "600"}))
-    for one in (hook.beside(threading.Event()), hook, hook.beside(threading.Event())):
+    for one in (client.beside(threading.Event()), client, client.beside(threading.Event())):
         with pytest.raises(Banned):
             one.server_time()
     assert len(server.requests) == 1
 
 
-def test_who_is_told_to_stop_sends_nothing_and_the_others_go_on(server: ScriptedServer, hook: BinanceClient) -> None:
+def test_who_is_told_to_stop_sends_nothing_and_the_others_go_on(server: ScriptedServer, client: BinanceClient) -> None:
     server.answers(TIME, NOW)
     stopped = threading.Event()
-    beside = hook.beside(stopped)
+    beside = client.beside(stopped)
     beside.server_time()
     stopped.set()
     with pytest.raises(InterruptedError):
         beside.server_time()
-    hook.server_time()
-    assert len(server.requests) == hook.stats.requests == 2
+    client.server_time()
+    assert len(server.requests) == client.stats.requests == 2
 
 
 def test_what_waits_for_its_turn_when_all_stop_is_not_sent(server: ScriptedServer) -> None:
     server.answers(TIME, NOW)
     stopped = threading.Event()
-    hook = BinanceClient.from_url(server.url, sleep=lambda _: stopped.set(), request_interval=60.0)
-    beside = hook.beside(stopped)
+    client = BinanceClient.from_url(server.url, sleep=lambda _: stopped.set(), request_interval=60.0)
+    beside = client.beside(stopped)
     beside.server_time()
     with pytest.raises(InterruptedError):
         beside.server_time()
@@ -79,7 +79,7 @@ def test_what_waits_for_a_pause_to_end_when_all_stop_is_not_sent(server: Scripte
         stopped.set()
 
     budget = UnsharedBudget(server.url, sleep=be_told_meanwhile, monotonic=sleeps.monotonic)
-    hook = BinanceClient.from_url(server.url, budget=budget, request_interval=0.0, burst_size=0)
+    client = BinanceClient.from_url(server.url, budget=budget, request_interval=0.0, burst_size=0)
     with pytest.raises(InterruptedError):
-        hook.beside(stopped).server_time()
+        client.beside(stopped).server_time()
     assert len(server.requests) == 1

@@ -218,15 +218,27 @@ def test_the_limit_is_read_from_the_exchange_before_the_first_candles_and_then_o
     server.answers("/api/v3/exchangeInfo", exchange_info(1200))
     server.answers(KLINES, Reply(body=b"[]"))
     for _ in range(2):
-        hook = BinanceClient.from_url(server.url, budget=budget, sleep=sleeps)
-        hook.klines("BTCUSDT", "1h")
-        hook.klines("ETHUSDT", "1h")
+        client = BinanceClient.from_url(server.url, budget=budget, sleep=sleeps)
+        client.klines("BTCUSDT", "1h")
+        client.klines("ETHUSDT", "1h")
     assert [request.path.rpartition("/")[2] for request in server.requests] == ["exchangeInfo"] + ["klines"] * 4
     assert row(market_dsn)["weight_limit"] == 1200
     with psycopg.connect(market_dsn) as conn:
         conn.execute("UPDATE exchange_budget SET limit_read_at = limit_read_at - INTERVAL '25 hours'")
     BinanceClient.from_url(server.url, budget=budget, sleep=sleeps).klines("BTCUSDT", "1h")
     assert [request.path for request in server.requests].count("/api/v3/exchangeInfo") == 2
+
+
+def test_pages_that_are_asked_for_at_once_read_the_limit_once(
+    server: ScriptedServer, budget: WeightBudget, sleeps: Sleeps
+) -> None:
+    server.answers("/api/v3/exchangeInfo", exchange_info(1200))
+    server.answers(KLINES, Reply(body=b"[]"))
+    client = BinanceClient.from_url(server.url, budget=budget, sleep=sleeps, request_interval=0.05)
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    assert list(client.iter_klines("BTCUSDT", "1h", start, start + timedelta(hours=1500))) == []
+    asked = [request.path.rpartition("/")[2] for request in server.requests]
+    assert asked == ["exchangeInfo", "klines", "klines"]
 
 
 @pytest.mark.parametrize(

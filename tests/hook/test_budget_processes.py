@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 def spend(url: str, dsn: str, requests: int) -> list[str]:
     """In a process of its own: server_time up to `requests` times; what became of each."""
     budget = shared(dsn, url)
-    hook = BinanceClient.from_url(
+    client = BinanceClient.from_url(
         url, budget=budget, sleep=refuse_to_sleep, request_interval=0.0, burst_size=0, retries=0
     )
     outcomes = []
     for _ in range(requests):
         try:
-            hook.server_time()
+            client.server_time()
             outcomes.append("sent")
         except Refused:
             outcomes.append("told to wait")

@@ -48,9 +48,9 @@ def refusal(status: int, code: int, msg: str) -> Reply:
     return Reply(status, json.dumps({"code": code, "msg": msg}).encode())
 
 
-def test_a_window_is_asked_for_with_its_end_excluded(server: ScriptedServer, hook: BinanceClient) -> None:
+def test_a_window_is_asked_for_with_its_end_excluded(server: ScriptedServer, client: BinanceClient) -> None:
     server.answers(KLINES, rows(START_MS, 24))
-    page = hook.klines("BTCUSDT", "1h", start=START, end=datetime(2024, 1, 2, tzinfo=UTC))
+    page = client.klines("BTCUSDT", "1h", start=START, end=datetime(2024, 1, 2, tzinfo=UTC))
     assert page[0] == row(START_MS)
     assert len(page) == 24
     assert server.requests[0].query == {
@@ -63,61 +63,61 @@ def test_a_window_is_asked_for_with_its_end_excluded(server: ScriptedServer, hoo
 
 
 def test_pages_follow_each_other_without_overlap_until_one_is_short(
-    server: ScriptedServer, hook: BinanceClient
+    server: ScriptedServer, client: BinanceClient
 ) -> None:
     server.answers(KLINES, rows(START_MS, 1000), rows(START_MS + 1000 * HOUR_MS, 10))
     end = datetime.fromtimestamp((START_MS + 2100 * HOUR_MS) / 1000, UTC)
-    pages = list(hook.iter_klines("BTCUSDT", "1h", START, end))
+    pages = list(client.iter_klines("BTCUSDT", "1h", START, end))
     assert [len(page) for page in pages] == [1000, 10]
     first, *ahead = [int(request.query["startTime"]) for request in server.requests]
     assert (first, sorted(ahead)) == (START_MS, [START_MS + 1000 * HOUR_MS, START_MS + 2000 * HOUR_MS])
     assert {request.query["endTime"] for request in server.requests} == {str(START_MS + 2100 * HOUR_MS - 1)}
 
 
-def test_no_page_is_asked_for_behind_a_full_last_one(server: ScriptedServer, hook: BinanceClient) -> None:
+def test_no_page_is_asked_for_behind_a_full_last_one(server: ScriptedServer, client: BinanceClient) -> None:
     server.answers(KLINES, rows(START_MS, 1000))
     end = datetime.fromtimestamp((START_MS + 1000 * HOUR_MS) / 1000, UTC)
-    assert len(list(hook.iter_klines("BTCUSDT", "1h", START, end))) == 1
+    assert len(list(client.iter_klines("BTCUSDT", "1h", START, end))) == 1
     assert len(server.requests) == 1
 
 
 def test_a_page_that_does_not_advance_is_malformed_and_not_an_endless_loop(
-    server: ScriptedServer, hook: BinanceClient
+    server: ScriptedServer, client: BinanceClient
 ) -> None:
     server.answers(KLINES, rows(START_MS, 1000))
     with pytest.raises(MalformedAnswer, match=r"BTCUSDT 1h: the page from 2024-02-11 16:00 UTC ends before it"):
-        list(hook.iter_klines("BTCUSDT", "1h", START, datetime(2025, 1, 1, tzinfo=UTC)))
+        list(client.iter_klines("BTCUSDT", "1h", START, datetime(2025, 1, 1, tzinfo=UTC)))
     assert len(server.requests) <= 1 + PAGES_AHEAD
 
 
-def test_no_rows_are_no_page(server: ScriptedServer, hook: BinanceClient) -> None:
+def test_no_rows_are_no_page(server: ScriptedServer, client: BinanceClient) -> None:
     server.answers(KLINES, as_json([]))
-    assert list(hook.iter_klines("BTCUSDT", "1h", START, datetime(2025, 1, 1, tzinfo=UTC))) == []
+    assert list(client.iter_klines("BTCUSDT", "1h", START, datetime(2025, 1, 1, tzinfo=UTC))) == []
 
 
-def test_a_time_without_zone_is_refused(hook: BinanceClient) -> None:
+def test_a_time_without_zone_is_refused(client: BinanceClient) -> None:
     with pytest.raises(ValueError, match="no time zone"):
-        hook.klines("BTCUSDT", "1h", start=datetime(2024, 1, 1))  # noqa: DTZ001  (that is the point)
+        client.klines("BTCUSDT", "1h", start=datetime(2024, 1, 1))  # noqa: DTZ001  (that is the point)
 
 
-def test_server_time_is_utc_to_the_millisecond(server: ScriptedServer, hook: BinanceClient) -> None:
+def test_server_time_is_utc_to_the_millisecond(server: ScriptedServer, client: BinanceClient) -> None:
     server.answers(TIME, as_json({"serverTime": START_MS + 123}))
-    assert hook.server_time() == datetime(2024, 1, 1, microsecond=123_000, tzinfo=UTC)
+    assert client.server_time() == datetime(2024, 1, 1, microsecond=123_000, tzinfo=UTC)
 
 
-def test_requests_share_one_connection_and_name_the_project(server: ScriptedServer, hook: BinanceClient) -> None:
+def test_requests_share_one_connection_and_name_the_project(server: ScriptedServer, client: BinanceClient) -> None:
     server.answers(TIME, as_json({"serverTime": START_MS}))
     for _ in range(3):
-        hook.server_time()
+        client.server_time()
     assert len({request.connection for request in server.requests}) == 1
     assert "klines" in server.requests[0].headers["user-agent"]
 
 
-def test_symbols_of_any_script_reach_the_exchange_unharmed(server: ScriptedServer, hook: BinanceClient) -> None:
+def test_symbols_of_any_script_reach_the_exchange_unharmed(server: ScriptedServer, client: BinanceClient) -> None:
     server.answers(KLINES, as_json([]))
     server.answers("/api/v3/exchangeInfo", as_json({"symbols": []}))
-    hook.klines("币安人生USDT", "1h")
-    hook.exchange_info(["币安人生USDT", "BTCUSDT"])
+    client.klines("币安人生USDT", "1h")
+    client.exchange_info(["币安人生USDT", "BTCUSDT"])
     assert server.requests[0].query["symbol"] == "币安人生USDT"
     assert json.loads(server.requests[1].query["symbols"]) == ["币安人生USDT", "BTCUSDT"]
     assert server.requests[1].query["showPermissionSets"] == "false"
@@ -136,22 +136,22 @@ def test_symbols_of_any_script_reach_the_exchange_unharmed(server: ScriptedServe
     ids=["503", "500", "408", "reset", "cut", "half json"],
 )
 def test_a_passing_failure_is_tried_again_after_growing_waits(
-    server: ScriptedServer, hook: BinanceClient, sleeps: Sleeps, bad: Reply
+    server: ScriptedServer, client: BinanceClient, sleeps: Sleeps, bad: Reply
 ) -> None:
     server.answers(TIME, bad, bad, bad, as_json({"serverTime": START_MS}))
-    assert hook.server_time() == START
+    assert client.server_time() == START
     assert sleeps == [0.5, 1.0, 2.0]
-    stats = hook.take_stats()
+    stats = client.take_stats()
     assert (stats.requests, stats.retries, stats.errors) == (4, 3, 3)
-    assert hook.take_stats().requests == 0
+    assert client.take_stats().requests == 0
 
 
 def test_a_failure_that_stays_ends_after_the_tries_with_what_and_where(
-    server: ScriptedServer, hook: BinanceClient, sleeps: Sleeps
+    server: ScriptedServer, client: BinanceClient, sleeps: Sleeps
 ) -> None:
     server.answers(TIME, Reply(502))
     with pytest.raises(ExchangeUnavailable) as caught:
-        hook.server_time()
+        client.server_time()
     assert str(caught.value) == f"GET {server.url}/api/v3/time: HTTP 502 (4 tries)"
     assert len(server.requests) == 4
     assert sleeps == [0.5, 1.0, 2.0]
@@ -180,62 +180,62 @@ def test_silence_and_a_closed_port_are_unavailable(server: ScriptedServer, sleep
     ids=["-1121", "-1120", "404", "403", "451", "302"],
 )
 def test_a_lasting_refusal_is_not_tried_again(
-    server: ScriptedServer, hook: BinanceClient, sleeps: Sleeps, reply: Reply, error: type[BinanceError], says: str
+    server: ScriptedServer, client: BinanceClient, sleeps: Sleeps, reply: Reply, error: type[BinanceError], says: str
 ) -> None:
     server.answers(KLINES, reply)
     with pytest.raises(error, match=says):
-        hook.klines("BTCUSDT", "1h")
+        client.klines("BTCUSDT", "1h")
     assert len(server.requests) == 1
     assert sleeps == []
 
 
-def test_the_code_of_a_refusal_can_be_read(server: ScriptedServer, hook: BinanceClient) -> None:
+def test_the_code_of_a_refusal_can_be_read(server: ScriptedServer, client: BinanceClient) -> None:
     server.answers(KLINES, refusal(400, -1120, "Invalid interval."))
     with pytest.raises(BadRequest) as caught:
-        hook.klines("BTCUSDT", "1h")
+        client.klines("BTCUSDT", "1h")
     assert (caught.value.code, caught.value.msg) == (-1120, "Invalid interval.")
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[[1, 2]]", b'["x"]', b"null", b"7"])
-def test_rows_of_another_shape_are_malformed(server: ScriptedServer, hook: BinanceClient, body: bytes) -> None:
+def test_rows_of_another_shape_are_malformed(server: ScriptedServer, client: BinanceClient, body: bytes) -> None:
     server.answers(KLINES, Reply(body=body))
     with pytest.raises(MalformedAnswer, match="rows of 12 items"):
-        hook.klines("BTCUSDT", "1h")
+        client.klines("BTCUSDT", "1h")
 
 
 def test_an_answer_without_end_is_given_up_at_the_size_limit(
-    server: ScriptedServer, hook: BinanceClient, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, client: BinanceClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("binance_plugin.rest.MAX_BODY_BYTES", 1 << 20)
     server.answers(KLINES, Reply(body=b" " * ((1 << 20) + 1)))
     with pytest.raises(MalformedAnswer, match="larger than 1 MB"):
-        hook.klines("BTCUSDT", "1h")
+        client.klines("BTCUSDT", "1h")
 
 
-def test_429_waits_its_retry_after_and_goes_on(server: ScriptedServer, hook: BinanceClient, sleeps: Sleeps) -> None:
+def test_429_waits_its_retry_after_and_goes_on(server: ScriptedServer, client: BinanceClient, sleeps: Sleeps) -> None:
     server.answers(TIME, Reply(429, headers={"Retry-After": "7"}), as_json({"serverTime": START_MS}))
-    assert hook.server_time() == START
+    assert client.server_time() == START
     assert sleeps == [7.0]
-    assert hook.stats.rate_limited == 1
+    assert client.stats.rate_limited == 1
 
 
 def test_429_without_retry_after_waits_a_minute_and_a_long_one_is_handed_to_the_caller(
-    server: ScriptedServer, hook: BinanceClient, sleeps: Sleeps
+    server: ScriptedServer, client: BinanceClient, sleeps: Sleeps
 ) -> None:
     server.answers(TIME, Reply(429), Reply(429, headers={"Retry-After": "600"}))
     with pytest.raises(RateLimited) as caught:
-        hook.server_time()
+        client.server_time()
     assert sleeps == [60.0]
     assert caught.value.retry_after == pytest.approx(600, abs=1)
 
 
 def test_a_ban_stops_the_hook_at_once_and_sends_nothing_more(
-    server: ScriptedServer, hook: BinanceClient, sleeps: Sleeps
+    server: ScriptedServer, client: BinanceClient, sleeps: Sleeps
 ) -> None:
     server.answers(TIME, Reply(418, headers={"Retry-After": "300"}))
     for _ in range(3):
         with pytest.raises(Banned) as caught:
-            hook.server_time()
+            client.server_time()
         assert caught.value.retry_after == pytest.approx(300, abs=1)
         assert caught.value.until.tzinfo is UTC
     assert len(server.requests) == 1
@@ -246,17 +246,15 @@ def test_the_key_goes_to_rest_only_and_is_never_shown(
     server: ScriptedServer, sleeps: Sleeps, caplog: pytest.LogCaptureFixture
 ) -> None:
     key = "kEy-7f3a9c"
-    hook = BinanceClient.from_url(server.url, sleep=sleeps, api_key=key, retries=1, request_interval=0.0)
+    client = BinanceClient.from_url(server.url, sleep=sleeps, api_key=key, retries=1, request_interval=0.0)
     server.answers(TIME, Reply(503), refusal(400, -2014, f"API-key {key} format invalid."))
     with pytest.raises(BadRequest) as caught:
-        hook.server_time()
+        client.server_time()
     server.answers("/data/spot/monthly/klines/BTCUSDT/1h/BTCUSDT-1h-2024-01.zip", Reply(500))
     with pytest.raises(BinanceError):
-        hook.archive_file("BTCUSDT", "1h", "2024-01")
+        client.archive_file("BTCUSDT", "1h", "2024-01")
     assert server.requests[0].headers["x-mbx-apikey"] == key
     assert all("x-mbx-apikey" not in request.headers for request in server.requests if "/data/" in request.path)
-    shown = (
-        f"{caught.value!s} {caught.value!r} {caught.value.msg} {hook.settings!r} {hook!r} {hook.stats!r} {caplog.text}"
-    )
-    assert key not in shown
+    shown = f"{caught.value!s} {caught.value!r} {caught.value.msg} {client.settings!r} {client!r} {client.stats!r}"
+    assert key not in shown + caplog.text
     assert b"kEy" not in pickle.dumps(caught.value)

@@ -1,4 +1,4 @@
-"""The hook against the simulated exchange, whose limits, refusals and faults are Binance's."""
+"""The client against the simulated exchange, whose limits, refusals and faults are Binance's."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ START = datetime(2024, 3, 1, tzinfo=UTC)
 
 @pytest.fixture
 def visitor(exchange: Exchange, sleeps: Sleeps) -> BinanceClient:
-    """A hook on the simulated exchange without pacing and without a shared budget."""
+    """A client on the simulated exchange without pacing and without a shared budget."""
     return BinanceClient.from_url(exchange.url, sleep=sleeps, request_interval=0.0, burst_size=0, timeout=1.0)
 
 
@@ -121,9 +121,9 @@ def test_a_load_beyond_the_quota_takes_minutes_but_meets_no_429(market_dsn: str,
             exchange.advance(timedelta(seconds=math.ceil(seconds)))
 
         budget = shared(market_dsn, exchange.url, sleep=sleep)
-        hook = BinanceClient.from_url(exchange.url, budget=budget, request_interval=0.0, burst_size=0)
+        client = BinanceClient.from_url(exchange.url, budget=budget, request_interval=0.0, burst_size=0)
         for _ in range(400):
-            hook.klines("BTCUSDT", "1h", start=START, limit=1)
+            client.klines("BTCUSDT", "1h", start=START, limit=1)
         weight = exchange.weight()
         assert weight["refused"] == 0
         assert weight["peak"] <= 240
@@ -140,13 +140,13 @@ def test_weight_that_another_program_spends_behind_the_same_ip_is_respected(
         elapse(market_dsn, seconds)
 
     budget = shared(market_dsn, exchange.url, sleep=sleep)
-    hook = BinanceClient.from_url(exchange.url, budget=budget, request_interval=0.0, burst_size=0)
-    hook.klines("BTCUSDT", "1h", limit=1)
+    client = BinanceClient.from_url(exchange.url, budget=budget, request_interval=0.0, burst_size=0)
+    client.klines("BTCUSDT", "1h", limit=1)
     exchange.weight(used=4795)
-    hook.klines("BTCUSDT", "1h", limit=1)
+    client.klines("BTCUSDT", "1h", limit=1)
     assert sleeps == []
-    hook.klines("BTCUSDT", "1h", limit=1)
-    hook.klines("BTCUSDT", "1h", limit=1)
+    client.klines("BTCUSDT", "1h", limit=1)
+    client.klines("BTCUSDT", "1h", limit=1)
     assert 60 <= sum(sleeps) <= 63
     assert exchange.weight()["refused"] == 0
     budget.close()

@@ -1,4 +1,4 @@
-"""The ladder on a real hook against the simulated exchange, whose clock stands at 2026-01-15 00:30."""
+"""The ladder on a real client against the simulated exchange, whose clock stands at 2026-01-15 00:30."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Ladder:
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         self.clock = utc("2026-01-15 00:30")
-        self.hook = BinanceClient.from_url(
+        self.client = BinanceClient.from_url(
             exchange.url, sleep=lambda seconds: None, request_interval=0.0, burst_size=0, retries=1, timeout=5.0
         )
 
@@ -47,7 +47,7 @@ class Ladder:
         options = {"closed_before": self.clock, "listed": None} | options
         return list(
             fetch_parts(
-                self.hook,
+                self.client,
                 symbol=pair.removesuffix("USDT"),
                 exchange_symbol=pair,
                 timeframe=parse_timeframe(timeframe),
@@ -64,7 +64,7 @@ class Ladder:
     def truth(self, start: str, end: str, timeframe: str = "1h", *, pair: str = "BTCUSDT") -> Candles:
         """What REST has, asked without the ladder."""
         window = span(start, end)
-        pages = self.hook.iter_klines(pair, timeframe, window.start, window.end)
+        pages = self.client.iter_klines(pair, timeframe, window.start, window.end)
         rows = Candles.concat([from_rest(page) for page in pages])
         return split_valid(rows, parse_timeframe(timeframe), window, self.clock)[0]
 

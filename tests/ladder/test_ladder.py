@@ -274,8 +274,8 @@ def test_recorded_archive_files_load_across_the_switch_to_microseconds(
     replayed_exchange: Exchange, recordings: Path
 ) -> None:
     ladder = Ladder(replayed_exchange)
-    ladder.hook = BinanceClient.from_url(replayed_exchange.url)
-    ladder.clock = ladder.hook.server_time()
+    ladder.client = BinanceClient.from_url(replayed_exchange.url)
+    ladder.clock = ladder.client.server_time()
     parts = ladder.parts("2024-11-01", "2025-06-01")
     assert [part.source for part in parts] == ["archive-monthly"] * 7
     assert [part.step_downs for part in parts] == [()] * 7

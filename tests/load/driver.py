@@ -22,7 +22,7 @@ from tests.honesty import fingerprint
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["RUN", "fingerprint", "hook_of", "load", "never_wait", "rows"]
+__all__ = ["RUN", "client_of", "fingerprint", "load", "never_wait", "rows"]
 RUN = "manual__test"
 
 
@@ -30,7 +30,7 @@ def never_wait(seconds: float) -> None:
     """A retry's pause, without the pause."""
 
 
-def hook_of(url: str, sleep: Callable[[float], None] = never_wait) -> BinanceClient:
+def client_of(url: str, sleep: Callable[[float], None] = never_wait) -> BinanceClient:
     return BinanceClient.from_url(url, sleep=sleep, request_interval=0.0, burst_pause=0.0)
 
 
@@ -44,11 +44,11 @@ def load(
     **params: Any,
 ) -> list[LaneReport]:
     """What klines_initial_load does with these params."""
-    hook = hook_of(url, sleep)
-    clock = ExchangeClock.read(hook)
+    client = client_of(url, sleep)
+    clock = ExchangeClock.read(client)
     request = validate_load_request(params, clock=clock.now())
-    scope = load_scope(hook, conn, request, clock)
-    lane_loader = loader(conn, hook, clock, "klines_initial_load", RUN, request.source, refresh)
+    scope = load_scope(client, conn, request, clock)
+    lane_loader = loader(conn, client, clock, "klines_initial_load", RUN, request.source, refresh)
     series = plan_series(fetch_listings(conn), scope)
     if not refresh:
         series = incomplete(conn, series, clock.now())

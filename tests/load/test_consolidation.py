@@ -85,13 +85,13 @@ def test_the_days_that_were_published_cut_short_are_mended(upkeep: Upkeep) -> No
     upkeep.load(symbols=["BTC"], timeframes=["1h"], start="2025-04-20", end="2025-04-24", source="archive")
     assert rows(upkeep.conn, "SELECT count(*) < 5 * 24 FROM market_data") == [(True,)]
     exchange.set_clock("2025-05-02T05:00:00Z")
-    again = file_lanes(upkeep.hook, upkeep.conn, fetch_listings(upkeep.conn), april)
+    again = file_lanes(upkeep.client, upkeep.conn, fetch_listings(upkeep.conn), april)
     assert [(lane.name, str(lane.series[0].windows[0])) for lane in again] == [
         ("BTC 1h: replaced files", "[2025-04-22 00:00, 2025-04-23 00:00)")
     ]
     upkeep.monthly("2025-05-01")
     assert rows(upkeep.conn, "SELECT count(*) FROM market_data WHERE timestamp >= '2025-04-20'") == [(11 * 24,)]
-    assert file_lanes(upkeep.hook, upkeep.conn, fetch_listings(upkeep.conn), april) == []
+    assert file_lanes(upkeep.client, upkeep.conn, fetch_listings(upkeep.conn), april) == []
 
 
 def test_an_empty_database_has_nothing_to_do(upkeep: Upkeep) -> None:
@@ -127,4 +127,4 @@ def test_files_of_more_than_a_hundred_days_ago_are_final(upkeep: Upkeep) -> None
     exchange.revise("ETHUSDT", "2025-06-11T08:00:00Z", at="2025-09-11T00:00:00Z")
     exchange.set_clock("2026-01-12T05:00:00Z")
     scope, _ = upkeep.monthly("2026-01-01")
-    assert file_lanes(upkeep.hook, upkeep.conn, fetch_listings(upkeep.conn), scope) == []
+    assert file_lanes(upkeep.client, upkeep.conn, fetch_listings(upkeep.conn), scope) == []

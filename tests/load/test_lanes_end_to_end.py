@@ -17,7 +17,7 @@ from include.klines.load.loading import LaneLoader
 from include.klines.load.planning import load_scope, plan_series
 from include.klines.params import validate_load_request
 from include.klines.universe.selection import fetch_listings
-from tests.load.driver import RUN, fingerprint, hook_of, load, rows
+from tests.load.driver import RUN, client_of, fingerprint, load, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,10 +127,10 @@ def test_a_revised_candle_is_updated_and_remembered(conn: psycopg.Connection, ex
     load(conn, exchange.url, **params)
     exchange.revise("ETHUSDT", "2025-12-11T08:00:00Z", volume_percent=131)
     conn.execute(b"DELETE FROM market_data WHERE timestamp = '2025-12-11 07:00+00'")
-    hook = hook_of(exchange.url)
-    clock = ExchangeClock.read(hook)
-    scope = load_scope(hook, conn, validate_load_request(params, clock=utc(2026, 1, 15)), clock)
-    loader = LaneLoader(conn, hook, clock, "klines_initial_load", RUN, "rest", refresh=True)
+    client = client_of(exchange.url)
+    clock = ExchangeClock.read(client)
+    scope = load_scope(client, conn, validate_load_request(params, clock=utc(2026, 1, 15)), clock)
+    loader = LaneLoader(conn, client, clock, "klines_initial_load", RUN, "rest", refresh=True)
     (report,) = [loader.load(lane) for lane in plan_lanes(plan_series(fetch_listings(conn), scope))]
     assert (report.counts.inserted, report.counts.revised) == (1, 1)
     assert rows(conn, "SELECT timestamp, new_volume > old_volume FROM market_data_revision") == [
@@ -145,14 +145,14 @@ def test_a_revised_candle_is_updated_and_remembered(conn: psycopg.Connection, ex
 def test_what_the_next_window_would_only_run_into_again_stops_the_lane(
     conn: psycopg.Connection, exchange: Exchange, fault: dict[str, Any], error: type[Exception]
 ) -> None:
-    hook = hook_of(exchange.url)
-    clock = ExchangeClock.read(hook)
+    client = client_of(exchange.url)
+    clock = ExchangeClock.read(client)
     request = validate_load_request({"symbols": ["BTC"], "end": "2022-12-31"}, clock=utc(2026, 1, 1))
-    scope = load_scope(hook, conn, request, clock)
+    scope = load_scope(client, conn, request, clock)
     lanes = plan_lanes(plan_series(fetch_listings(conn), scope))
     exchange.fault(kind="klines", **fault)
     exchange.forget_requests()
     with pytest.raises(error):
-        LaneLoader(conn, hook, clock, "klines_initial_load", RUN, "rest").load(lanes[1])
+        LaneLoader(conn, client, clock, "klines_initial_load", RUN, "rest").load(lanes[1])
     assert exchange.count(kind="klines") <= 4  # what was under way: two windows, two parts each
     assert rows(conn, "SELECT count(*) FROM market_data") == [(0,)]

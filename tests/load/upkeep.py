@@ -52,20 +52,20 @@ class Upkeep:
     exchange: Any  # an Exchange, or the Address of one
 
     @property
-    def hook(self) -> BinanceClient:
+    def client(self) -> BinanceClient:
         return BinanceClient.from_url(
             self.exchange.url, sleep=lambda seconds: None, request_interval=0.0, burst_pause=0.0
         )
 
     def load(self, **params: Any) -> list[LaneReport]:
         """klines_initial_load."""
-        hook = self.hook
-        clock = ExchangeClock.read(hook)
+        client = self.client
+        clock = ExchangeClock.read(client)
         request = validate_load_request(params, clock=clock.now())
-        scope = load_scope(hook, self.conn, request, clock)
+        scope = load_scope(client, self.conn, request, clock)
         lanes = plan_lanes(plan_series(fetch_listings(self.conn), scope))
-        reports = self._run(lanes, hook, clock, source=request.source)
-        measure_scope(hook, self.conn, scope, clock.now())
+        reports = self._run(lanes, client, clock, source=request.source)
+        measure_scope(client, self.conn, scope, clock.now())
         return reports
 
     def daily(self, day: str, **params: Any) -> list[LaneReport]:
@@ -76,22 +76,22 @@ class Upkeep:
 
     def increment(self, run: Any, **params: Any) -> tuple[Scope, list[LaneReport]]:
         """klines_daily_increment for a Dag run."""
-        hook = self.hook
-        clock = ExchangeClock.read(hook)
+        client = self.client
+        clock = ExchangeClock.read(client)
         request = validate_increment_request(params)
-        notes = keep_universe(hook, self.conn, clock=clock.now(), symbols=request.symbols)
+        notes = keep_universe(client, self.conn, clock=clock.now(), symbols=request.symbols)
         listings = fetch_listings(self.conn)
         scope = increment_scope(self.conn, listings, request, increment_span(run, clock.now()), notes)
         scope = Scope.from_json(scope.to_json())
         lanes = increment_lanes(self.conn, listings, scope, request.lookback, clock.now())
-        reports = self._run(lanes, hook, clock, dag_id="klines_daily_increment")
-        measure_scope(hook, self.conn, scope, clock.now())
+        reports = self._run(lanes, client, clock, dag_id="klines_daily_increment")
+        measure_scope(client, self.conn, scope, clock.now())
         return scope, reports
 
     def weekly(self, sunday: str, **params: Any) -> tuple[Outcome, list[LaneReport]]:
         """klines_weekly_gap_fill, run on `sunday`."""
-        hook = self.hook
-        clock = ExchangeClock.read(hook)
+        client = self.client
+        clock = ExchangeClock.read(client)
         until = last_midnight(scheduled("2020-01-01", f"{sunday} 03:00"), clock.now())
         request = validate_range_request(params, until=until)
         series = stored_series(
@@ -102,43 +102,43 @@ class Upkeep:
             limit=request.limit,
         )
         scope = Scope.of_series(series, request.window)
-        measure_scope(hook, self.conn, scope, clock.now())
-        lanes, reports = self._fill(scope, hook, clock, request.max_attempts)
-        measure_scope(hook, self.conn, scope, clock.now())
+        measure_scope(client, self.conn, scope, clock.now())
+        lanes, reports = self._fill(scope, client, clock, request.max_attempts)
+        measure_scope(client, self.conn, scope, clock.now())
         return outcome(self.conn, lanes, scope, request.max_attempts), reports
 
     def monthly(self, first: str) -> tuple[Scope, list[LaneReport]]:
         """klines_monthly_consolidation, run on `first`: its scope and the reports of the files that were read again."""
-        hook = self.hook
-        clock = ExchangeClock.read(hook)
+        client = self.client
+        clock = ExchangeClock.read(client)
         month = month_before(scheduled("2020-01-01", f"{first} 05:00"), clock.now())
-        notes = keep_universe(hook, self.conn, clock=clock.now())
+        notes = keep_universe(client, self.conn, clock=clock.now())
         series = stored_series(self.conn, fetch_listings(self.conn), timeframes=enabled_timeframes())
         scope = Scope.of_series(series, month, notes)
-        measure_scope(hook, self.conn, scope, clock.now())
-        again = file_lanes(hook, self.conn, fetch_listings(self.conn), scope)
-        self._fill(scope, hook, clock, 3)
-        reports = self._run(again, hook, clock, source="archive")
-        measure_scope(hook, self.conn, scope, clock.now())
+        measure_scope(client, self.conn, scope, clock.now())
+        again = file_lanes(client, self.conn, fetch_listings(self.conn), scope)
+        self._fill(scope, client, clock, 3)
+        reports = self._run(again, client, clock, source="archive")
+        measure_scope(client, self.conn, scope, clock.now())
         return scope, reports
 
     def _fill(
-        self, scope: Scope, hook: BinanceClient, clock: ExchangeClock, max_attempts: int
+        self, scope: Scope, client: BinanceClient, clock: ExchangeClock, max_attempts: int
     ) -> tuple[list[Lane], list[LaneReport]]:
         lanes = gap_lanes(fetch_listings(self.conn), find_gaps(self.conn, scope, max_attempts))
-        loader = GapLoader(self.conn, hook, clock, "klines_weekly_gap_fill", "run")
+        loader = GapLoader(self.conn, client, clock, "klines_weekly_gap_fill", "run")
         return lanes, [loader.load(lane) for lane in lanes]
 
     def _run(
         self,
         lanes: list[Lane],
-        hook: BinanceClient,
+        client: BinanceClient,
         clock: ExchangeClock,
         *,
         dag_id: str = "test",
         source: Any = "auto",
     ) -> list[LaneReport]:
-        loader = LaneLoader(self.conn, hook, clock, dag_id, "run", source)
+        loader = LaneLoader(self.conn, client, clock, dag_id, "run", source)
         return [loader.load(Lane.from_json(lane.to_json())) for lane in lanes]
 
 

@@ -20,12 +20,12 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def hook_at(exchange: Exchange, **settings: Any) -> BinanceClient:
+def client_at(exchange: Exchange, **settings: Any) -> BinanceClient:
     return BinanceClient.from_url(exchange.url, request_interval=0.0, burst_pause=0.0, sleep=lambda _: None, **settings)
 
 
 def sync(exchange: Exchange, conn: psycopg.Connection, **options: Any) -> SyncReport:
-    return sync_universe(hook_at(exchange), conn, **options)
+    return sync_universe(client_at(exchange), conn, **options)
 
 
 def rows_of(conn: psycopg.Connection, symbol: str) -> list[Listing]:

@@ -16,7 +16,7 @@ from include.klines.universe.config import load_universe
 from include.klines.universe.listings import sync_universe
 from include.klines.universe.selection import Listing, fetch_listings
 from include.klines.universe.side_by_side import WORKERS
-from tests.sql.listed import hook_at, refuse_weeks, sync
+from tests.sql.listed import client_at, refuse_weeks, sync
 
 if TYPE_CHECKING:
     from tests.exchange import Exchange
@@ -58,7 +58,7 @@ def test_every_rest_request_is_counted_and_paid_for_from_the_shared_budget(
     exchange: Exchange, market_dsn: str, market_conn: psycopg.Connection
 ) -> None:
     budget = WeightBudget(lambda: psycopg.connect(market_dsn, autocommit=True), exchange.url)
-    report = sync_universe(hook_at(exchange, budget=budget), market_conn, tier="core")
+    report = sync_universe(client_at(exchange, budget=budget), market_conn, tier="core")
     budget.close()
     sent = [request["weight"] for request in exchange.requests() if request["kind"] != "listing"]
     with market_conn.transaction():
@@ -94,16 +94,16 @@ def test_an_exchange_without_weeks_gives_the_same_dates_for_more_requests(
     assert exchange.count(kind="klines", interval="1d") > len(CORE)
 
 
-def test_each_worker_keeps_the_pace_of_a_hook(exchange: Exchange, market_conn: psycopg.Connection) -> None:
+def test_each_worker_keeps_the_pace_of_a_client(exchange: Exchange, market_conn: psycopg.Connection) -> None:
     waits: dict[int, list[float]] = defaultdict(list)
-    hook = BinanceClient.from_url(
+    client = BinanceClient.from_url(
         exchange.url,
         sleep=lambda seconds: waits[threading.get_ident()].append(seconds),
         request_interval=60.0,
         burst_size=3,
         burst_pause=600.0,
     )
-    sync_universe(hook, market_conn, tier="core")
+    sync_universe(client, market_conn, tier="core")
     main = waits.pop(threading.get_ident())
     workers = list(waits.values())
     assert len(main) == 1, "the clock, then exchangeInfo"
@@ -120,8 +120,8 @@ def test_one_pair_alone_is_dated_without_a_thread(exchange: Exchange, market_con
     def note(seconds: float) -> None:
         waits[threading.get_ident()] += 1
 
-    hook = BinanceClient.from_url(exchange.url, sleep=note, request_interval=60.0)
-    report = sync_universe(hook, market_conn, symbols=["BTC", "ETH"])
+    client = BinanceClient.from_url(exchange.url, sleep=note, request_interval=60.0)
+    report = sync_universe(client, market_conn, symbols=["BTC", "ETH"])
     assert exchange.count(kind="klines", symbol="ETHUSDT") == 2
     assert list(waits) == [threading.get_ident()]
     assert report.undated == ()

@@ -10,7 +10,7 @@ import pytest
 from include.klines.errors import InvalidRequest, LoadError
 from include.klines.universe.listings import SyncReport, sync_universe
 from include.klines.universe.selection import fetch_listings, select_symbols
-from tests.sql.listed import hook_at, rows_of, show, sync, utc, windows_of
+from tests.sql.listed import client_at, rows_of, show, sync, utc, windows_of
 
 if TYPE_CHECKING:
     from tests.exchange import Exchange
@@ -85,7 +85,7 @@ def test_an_unreachable_archive_listing_is_told_and_does_not_stop_the_sync(
 ) -> None:
     sync(exchange, market_conn, symbols=["BTC"])
     exchange.fault("status", status=503, kind="listing")
-    report = sync_universe(hook_at(exchange, retries=0), market_conn, symbols=["BTC"])
+    report = sync_universe(client_at(exchange, retries=0), market_conn, symbols=["BTC"])
     assert report.archive_error is not None
     assert "the archive could not be listed" in report.summary()
     assert [row.status for row in rows_of(market_conn, "VEN")] == ["DELISTED"]

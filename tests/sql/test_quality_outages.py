@@ -198,7 +198,7 @@ OUTAGE = ("2020-02-19 12:00", "2020-02-19 17:00")
 
 
 @pytest.fixture
-def hook(exchange: Exchange) -> BinanceClient:
+def client(exchange: Exchange) -> BinanceClient:
     return BinanceClient.from_url(exchange.url, request_interval=0, burst_pause=0)
 
 
@@ -208,35 +208,35 @@ def alone(conn: psycopg.Connection, symbol: str, hole: tuple[str, str]) -> None:
     confirm(conn, symbol, hole)
 
 
-def test_the_exchange_is_asked_for_witnesses_of_a_lonely_hole(conn: psycopg.Connection, hook: BinanceClient) -> None:
+def test_the_exchange_is_asked_for_witnesses_of_a_lonely_hole(conn: psycopg.Connection, client: BinanceClient) -> None:
     alone(conn, "BTC", OUTAGE)
-    found = ask_witnesses(hook, conn, timeframes=["1h"], window=FEBRUARY, clock=CLOCK)
+    found = ask_witnesses(client, conn, timeframes=["1h"], window=FEBRUARY, clock=CLOCK)
     assert [outage.window for outage in found] == [window(*OUTAGE)]
     assert outages(conn) == [("1h", "02-19 12:00", "02-19 17:00", "witnesses")]
     assert gap(conn, "BTC", OUTAGE[0])["cause"] == "exchange_outage"
-    assert ask_witnesses(hook, conn, timeframes=["1h"], window=FEBRUARY, clock=CLOCK) == []
-    assert hook.take_stats().requests == 1
+    assert ask_witnesses(client, conn, timeframes=["1h"], window=FEBRUARY, clock=CLOCK) == []
+    assert client.take_stats().requests == 1
 
 
-def test_a_witness_that_traded_leaves_the_hole_open(conn: psycopg.Connection, hook: BinanceClient) -> None:
+def test_a_witness_that_traded_leaves_the_hole_open(conn: psycopg.Connection, client: BinanceClient) -> None:
     alone(conn, "SOL", ("2020-02-20 12:00", "2020-02-20 15:00"))
-    assert ask_witnesses(hook, conn, timeframes=["1h"], window=FEBRUARY, clock=CLOCK) == []
+    assert ask_witnesses(client, conn, timeframes=["1h"], window=FEBRUARY, clock=CLOCK) == []
     assert outages(conn) == []
     assert gaps(conn, "SOL") == [("2020-02-20 12:00", "2020-02-20 15:00")]
 
 
-def test_witnesses_are_not_asked_where_stored_pairs_decide(conn: psycopg.Connection, hook: BinanceClient) -> None:
+def test_witnesses_are_not_asked_where_stored_pairs_decide(conn: psycopg.Connection, client: BinanceClient) -> None:
     alone(conn, "SOL", ("2020-02-20 12:00", "2020-02-20 15:00"))
     fill(conn, "ETH", "2020-02-01", "2020-03-01")
-    ask_witnesses(hook, conn, timeframes=["1h"], window=FEBRUARY, clock=CLOCK)
-    assert hook.take_stats().requests == 0
+    ask_witnesses(client, conn, timeframes=["1h"], window=FEBRUARY, clock=CLOCK)
+    assert client.take_stats().requests == 0
 
 
-def test_the_number_of_questions_is_bounded(conn: psycopg.Connection, hook: BinanceClient) -> None:
+def test_the_number_of_questions_is_bounded(conn: psycopg.Connection, client: BinanceClient) -> None:
     holes = [(f"2020-02-{day:02} 05:00", f"2020-02-{day:02} 06:00") for day in range(2, 12)]
     fill(conn, "SOL", "2020-02-01", "2020-03-01", without=holes)
     measuring.record_gaps(conn, ["SOL"], ["1h"], FEBRUARY, CLOCK)
     for hole in holes:
         confirm(conn, "SOL", hole)
-    ask_witnesses(hook, conn, timeframes=["1h"], window=FEBRUARY, clock=CLOCK, at_most=4)
-    assert hook.take_stats().requests == 4
+    ask_witnesses(client, conn, timeframes=["1h"], window=FEBRUARY, clock=CLOCK, at_most=4)
+    assert client.take_stats().requests == 4

@@ -41,7 +41,7 @@ SMALL_DAYS = 3
 
 
 def fetch_parts(
-    hook: KlineSource,
+    client: KlineSource,
     *,
     symbol: str,
     exchange_symbol: str,
@@ -64,7 +64,7 @@ def fetch_parts(
     iterator to end early.
 
     Raises WindowUnavailable where candles could not be had because rungs failed, not because there are none; and what
-    the hook raises about limits, bans and locks (RateLimited, Banned, GeoBlocked, Forbidden, BudgetUnavailable).
+    the client raises about limits, bans and locks (RateLimited, Banned, GeoBlocked, Forbidden, BudgetUnavailable).
     """
     if source not in {"auto", "archive", "rest"}:
         raise InvalidRequest(f"source {source!r} of {symbol} is not known: use auto, archive or rest.")
@@ -72,7 +72,7 @@ def fetch_parts(
         timeframe, window, source=source, closed_before=closed_before, listed=listed, known_holes=known_holes
     )
     return _fetch(
-        hook, exchange_symbol, timeframe, plans, source=source, closed_before=closed_before, parallel=parallel
+        client, exchange_symbol, timeframe, plans, source=source, closed_before=closed_before, parallel=parallel
     )
 
 
@@ -135,7 +135,7 @@ def _is_small(timeframe: Timeframe, part: Window, wanted: Sequence[Window], clos
 
 
 def _fetch(
-    hook: KlineSource,
+    client: KlineSource,
     exchange_symbol: str,
     timeframe: Timeframe,
     plans: Sequence[PartPlan],
@@ -145,9 +145,11 @@ def _fetch(
     parallel: int,
 ) -> Iterator[Part]:
     stopped = Event()
-    downloads = Downloads(partial(hook.archive_file, exchange_symbol, timeframe.name), parallel)
+    downloads = Downloads(partial(client.archive_file, exchange_symbol, timeframe.name), parallel)
     monthly = downloads.each([plan.period for plan in plans if plan.period])
-    by_archive, by_rest = (Rungs(hook, exchange_symbol, timeframe, closed_before, downloads, stopped) for _ in range(2))
+    by_archive, by_rest = (
+        Rungs(client, exchange_symbol, timeframe, closed_before, downloads, stopped) for _ in range(2)
+    )
 
     def work_of(plan: PartPlan) -> Callable[[], Part]:
         if plan.rest_first:

@@ -63,20 +63,20 @@ class Downloader(Protocol):
 class Rungs:
     """Asks the rungs of one series. `stopped` ends work between two answers when nobody waits for it any more.
 
-    archive_first may be called from several threads, which ask REST in turn: a pair unknown to it is asked for once.
-    rest_first keeps rows for the next part, and is called part by part.
+    archive_first may be called from several threads, which ask REST in turn: one of them is told that a pair is unknown
+    to it. rest_first keeps rows for the next part, and is called part by part.
     """
 
     def __init__(
         self,
-        hook: KlineSource,
+        client: KlineSource,
         exchange_symbol: str,
         timeframe: Timeframe,
         closed_before: datetime,
         downloads: Downloader,
         stopped: Event,
     ) -> None:
-        self._hook = hook
+        self._client = client
         self._symbol = exchange_symbol
         self._timeframe = timeframe
         self._closed_before = closed_before
@@ -192,7 +192,7 @@ class Rungs:
                 return
             try:
                 pages = []
-                for page in self._hook.iter_klines(self._symbol, self._timeframe.name, asked.start, asked.end):
+                for page in self._client.iter_klines(self._symbol, self._timeframe.name, asked.start, asked.end):
                     self._stop_if_told()
                     pages.append(from_rest(page))
             except BadSymbol as error:

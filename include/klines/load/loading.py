@@ -57,14 +57,14 @@ class LaneReport:
 
 @dataclass(frozen=True)
 class LaneLoader:
-    """Loads lanes with one connection and one hook.
+    """Loads lanes with one connection and one client.
 
     source: auto, archive or rest. refresh: fetch what is stored again too, so that revisions are found; a series of a
     lane may ask for it too. A subclass may say how windows are cut (`_pieces`) and stored (`_write`).
     """
 
     conn: psycopg.Connection
-    hook: BinanceClient
+    client: BinanceClient
     clock: ExchangeClock
     dag_id: str
     run_id: str
@@ -127,10 +127,13 @@ class LaneLoader:
                     for part in ladder:
                         parts.append(part)
                         if part.window.end == pieces[0].end:
-                            yield Fetched.from_parts(pieces.popleft(), parts, self.hook.take_stats(), started_at), None
+                            yield (
+                                Fetched.from_parts(pieces.popleft(), parts, self.client.take_stats(), started_at),
+                                None,
+                            )
                             parts, started_at = [], self.clock.now()
                 except (BinanceError, KlinesError) as error:
-                    yield Fetched.failed(pieces.popleft(), error, self.hook.take_stats(), started_at), error
+                    yield Fetched.failed(pieces.popleft(), error, self.client.take_stats(), started_at), error
 
     def _pieces(self, series: SeriesPlan, missing: Window) -> Iterator[Window]:
         return chunks(missing, timeframe_settings()[series.timeframe].chunk)
@@ -140,7 +143,7 @@ class LaneLoader:
 
     def _parts(self, series: SeriesPlan, window: Window, closed_before: datetime) -> Generator[Part]:
         yield from fetch_parts(
-            self.hook,
+            self.client,
             symbol=series.symbol,
             exchange_symbol=series.exchange_symbol,
             timeframe=parse_timeframe(series.timeframe),

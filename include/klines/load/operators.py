@@ -46,7 +46,7 @@ class LoadLaneOperator(BaseSQLOperator):
         with market_connection(self.get_db_hook()) as conn:
             loader = self._loader()(
                 conn=conn,
-                hook=hook,
+                client=hook,
                 clock=ExchangeClock.read(hook),
                 dag_id=context["dag"].dag_id,
                 run_id=context["run_id"],

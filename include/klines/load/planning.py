@@ -84,13 +84,13 @@ class Scope:
         return cls(tuple(raw["symbols"]), tuple(raw["timeframes"]), window, tuple(raw["notes"]), chosen)
 
 
-def load_scope(hook: BinanceClient, conn: psycopg.Connection, request: LoadRequest, clock: ExchangeClock) -> Scope:
+def load_scope(client: BinanceClient, conn: psycopg.Connection, request: LoadRequest, clock: ExchangeClock) -> Scope:
     """Hold the universe against the exchange, then choose the symbols of the request.
 
     Raises InvalidRequest, with the nearest names, for a symbol that nobody knows, and where nothing is left to load.
     """
     report = sync_universe(
-        hook, conn, symbols=request.symbols or None, tier=request.tier, limit=request.limit, clock=clock.now
+        client, conn, symbols=request.symbols or None, tier=request.tier, limit=request.limit, clock=clock.now
     )
     log.info("universe: %s", report.summary())
     measure_moved(conn, report.moved, report.synced_at)

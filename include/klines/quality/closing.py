@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from include.klines.quality.measuring import QualityReport
 
 
-def measure_scope(hook: BinanceClient, conn: psycopg.Connection, scope: Scope, clock: datetime) -> QualityReport:
+def measure_scope(client: BinanceClient, conn: psycopg.Connection, scope: Scope, clock: datetime) -> QualityReport:
     """Measure the series of a scope in its window as of `clock`, the exchange's time (UTC).
 
-    The hook's errors pass through: what was measured before stays.
+    The client's errors pass through: what was measured before stays.
     """
-    ask_witnesses(hook, conn, timeframes=scope.timeframes, window=scope.window, clock=clock)
+    ask_witnesses(client, conn, timeframes=scope.timeframes, window=scope.window, clock=clock)
     report = measuring.measure(
         conn, symbols=None, timeframes=None, series=scope.series, window=scope.measured, clock=clock
     )

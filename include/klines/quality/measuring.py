@@ -209,8 +209,8 @@ def coverage(
     """One row for each series of symbols × timeframes (None: all that is stored), in that order.
 
     `series` names them one by one instead. With `clock`, only candles closed by then are expected. A pair with neither
-    listing nor candles has no row. Days that a measurement read, and no load or change touched since, are not counted
-    again: a candle inserted by hand shows once it was measured.
+    listing nor candles has no row. What a measurement counted, and no load or change touched since, is not counted
+    again: a candle inserted by hand is among the rows once it was measured.
     """
     series = _series(conn, symbols, timeframes) if series is None else list(series)
     binds = anomalies.scope(series, window) | {"clock": clock}

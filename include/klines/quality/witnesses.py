@@ -33,7 +33,7 @@ class Outage:
 
 
 def ask_witnesses(
-    hook: BinanceClient,
+    client: BinanceClient,
     conn: psycopg.Connection,
     *,
     timeframes: Sequence[str],
@@ -46,7 +46,7 @@ def ask_witnesses(
 
     A hole is an outage where a reference (default: the first symbols of the core) misses it too, with a candle right
     before and right after; one candle inside says that the pair stood still alone. At most `at_most` requests, one a
-    hole and reference. Call it before `measure`. The hook's errors pass through; what was found by then is kept.
+    hole and reference. Call it before `measure`. The client's errors pass through; what was found by then is kept.
     """
     universe = load_universe()
     references = list(universe.core[:3] if references is None else references)
@@ -66,7 +66,7 @@ def ask_witnesses(
             if reference in symbols or asked >= at_most:
                 continue
             asked += 1
-            answer = _misses(hook, universe.exchange_symbol(reference), timeframe, hole)
+            answer = _misses(client, universe.exchange_symbol(reference), timeframe, hole)
             if answer:
                 evidence = (
                     f"No {timeframe} candle for {symbols[0]} (stored) and for {reference} (REST, asked on "
@@ -81,14 +81,14 @@ def ask_witnesses(
     return outages
 
 
-def _misses(hook: BinanceClient, exchange_symbol: str, timeframe: str, hole: Window) -> bool | None:
+def _misses(client: BinanceClient, exchange_symbol: str, timeframe: str, hole: Window) -> bool | None:
     """True where the pair has candles right before and after the hole and none inside; None where it cannot tell.
 
     REST leaves missing candles out, so that three rows decide, however long the hole is.
     """
     step = parse_timeframe(timeframe).delta
     around = Window(hole.start - step, hole.end + step)
-    rows = hook.klines(exchange_symbol, timeframe, start=around.start, end=around.end, limit=3)
+    rows = client.klines(exchange_symbol, timeframe, start=around.start, end=around.end, limit=3)
     opens = [datetime.fromtimestamp(int(row[0]) / 1000, tz=UTC) for row in rows]
     if any(moment in hole for moment in opens):
         return False

@@ -24,39 +24,39 @@ LATEST_MONTH_WAITS = timedelta(days=20)
 HOUR, MINUTE = TIMEFRAMES["1h"], TIMEFRAMES["1m"]
 
 
-def archive_life(hook: BinanceClient, exchange_symbol: str, now: datetime) -> Life | None:
+def archive_life(client: BinanceClient, exchange_symbol: str, now: datetime) -> Life | None:
     """From the first to the last candle of the pair's monthly 1h files, to the minute where daily 1m files exist.
 
     None where the archive has no file of the pair. `delisted_at` is None where the last month is full and so recent
     that another one may follow. Costs one listing and up to four small files.
     """
     prefix = f"data/spot/monthly/klines/{exchange_symbol}/{HOUR.name}/"
-    found = (re.search(r"-(\d{4}-\d{2})\.zip$", key.key) for key in hook.archive_keys(prefix))
+    found = (re.search(r"-(\d{4}-\d{2})\.zip$", key.key) for key in client.archive_keys(prefix))
     months = sorted(match[1] for match in found if match)
     if not months:
         return None
-    listed_at, _ = _span(hook, exchange_symbol, HOUR, months[0])
-    _, last_open = _span(hook, exchange_symbol, HOUR, months[-1])
-    minutes = _minutes(hook, exchange_symbol, listed_at)
+    listed_at, _ = _span(client, exchange_symbol, HOUR, months[0])
+    _, last_open = _span(client, exchange_symbol, HOUR, months[-1])
+    minutes = _minutes(client, exchange_symbol, listed_at)
     listed_at = minutes[0] if minutes else listed_at
-    minutes = _minutes(hook, exchange_symbol, last_open)
+    minutes = _minutes(client, exchange_symbol, last_open)
     end = minutes[1] + MINUTE.delta if minutes else last_open + HOUR.delta
     month_end = month_of(last_open).end
     may_go_on = end > month_end - HOUR.delta and now - month_end < LATEST_MONTH_WAITS
     return Life(listed_at, None if may_go_on else end)
 
 
-def _minutes(hook: BinanceClient, exchange_symbol: str, day: datetime) -> tuple[datetime, datetime] | None:
+def _minutes(client: BinanceClient, exchange_symbol: str, day: datetime) -> tuple[datetime, datetime] | None:
     """First and last open time of the 1m file of `day`, None where there is no usable one."""
     try:
-        return _span(hook, exchange_symbol, MINUTE, f"{day:%Y-%m-%d}")
+        return _span(client, exchange_symbol, MINUTE, f"{day:%Y-%m-%d}")
     except (ArchiveError, RefusedFile):
         return None
 
 
-def _span(hook: BinanceClient, exchange_symbol: str, timeframe: Timeframe, period: str) -> tuple[datetime, datetime]:
+def _span(client: BinanceClient, exchange_symbol: str, timeframe: Timeframe, period: str) -> tuple[datetime, datetime]:
     """First and last open time in one archive file."""
-    download = hook.archive_file(exchange_symbol, timeframe.name, period)
+    download = client.archive_file(exchange_symbol, timeframe.name, period)
     candles = read_archive_file(download.zip_bytes, exchange_symbol, timeframe, period)
     if not len(candles):
         raise RefusedFile(f"{exchange_symbol}-{timeframe.name}-{period}.zip holds no candles.")

@@ -50,8 +50,8 @@ class Dater:
     halted: the exchange stands still, so that nothing is taken for delisted.
     """
 
-    def __init__(self, hook: BinanceClient, universe: Universe, now: datetime, *, halted: bool) -> None:
-        self.hook, self.universe, self.now, self.halted = hook, universe, now, halted
+    def __init__(self, client: BinanceClient, universe: Universe, now: datetime, *, halted: bool) -> None:
+        self.client, self.universe, self.now, self.halted = client, universe, now, halted
         self.has_weeks = True
 
     def is_settled(self, pair: Pair, known: Dated, thorough: bool) -> bool:
@@ -102,19 +102,19 @@ class Dater:
 
     def _first_life(self, pair: Pair) -> list[Life]:
         try:
-            listed_at = first_candle(self.hook, pair.exchange_symbol)
+            listed_at = first_candle(self.client, pair.exchange_symbol)
         except BadSymbol:
             listed_at = None
         if listed_at is not None:
             return [Life(listed_at)]
-        life = None if pair.trading else archive_life(self.hook, pair.exchange_symbol, self.now)
+        life = None if pair.trading else archive_life(self.client, pair.exchange_symbol, self.now)
         return [life] if life else []
 
     def _end(self, pair: Pair) -> datetime | None:
         try:
-            return ended(last_candle_end(self.hook, pair.exchange_symbol, self.now), self.now)
+            return ended(last_candle_end(self.client, pair.exchange_symbol, self.now), self.now)
         except BadSymbol:
-            life = archive_life(self.hook, pair.exchange_symbol, self.now)
+            life = archive_life(self.client, pair.exchange_symbol, self.now)
             return ended(life.delisted_at, self.now) if life else None
 
     def _divided(self, pair: Pair, dated: Dated, *, since: datetime) -> Dated:
@@ -127,7 +127,7 @@ class Dater:
             holes = [hole for hole in found if hole.jumps] if earlier else dividing_holes(found)
             reason = "reused_tickers names it, but it has no hole of three days, so it stays one listing"
             findings = () if holes or earlier else (Unclassified(name, reason),)
-            lives = [*earlier, *divide(self.hook, name, last, holes)]
+            lives = [*earlier, *divide(self.client, name, last, holes)]
             return Dated(lives, self.now, None, reused=bool(holes), findings=findings)
         doubt = "another asset or a redenomination? It stays one listing unless reused_tickers names it"
         notes = [f"{hole}: {doubt}" for hole in found]
@@ -143,7 +143,7 @@ class Dater:
         try:
             if pair.symbol not in self.universe.reused_tickers and self._quiet_weeks(name, since):
                 return []
-            holes = long_holes(self.hook, name, since, self.now)
+            holes = long_holes(self.client, name, since, self.now)
         except BadSymbol:
             return []
         return holes if pair.symbol in self.universe.reused_tickers else [hole for hole in holes if hole.jumps]
@@ -153,7 +153,7 @@ class Dater:
         if not self.has_weeks:
             return False
         try:
-            return quiet_weeks(self.hook, exchange_symbol, since)
+            return quiet_weeks(self.client, exchange_symbol, since)
         except BadRequest:
             self.has_weeks = False  # an exchange without this interval
             return False

@@ -55,18 +55,18 @@ class Hole(NamedTuple):
         return f"{HOLE} {self.stops_at:%Y-%m-%d} to {self.resumes_at:%Y-%m-%d}, price by {ratio}"
 
 
-def first_candle(hook: BinanceClient, exchange_symbol: str, since: datetime = EPOCH) -> datetime | None:
+def first_candle(client: BinanceClient, exchange_symbol: str, since: datetime = EPOCH) -> datetime | None:
     """Open time of the first candle at or after `since`, to the minute where there are 1m candles; None without any."""
     for name in FINEST_FIRST:
-        if rows := hook.klines(exchange_symbol, name, start=since, limit=1):
+        if rows := client.klines(exchange_symbol, name, start=since, limit=1):
             return _open_time(rows[0])
     return None
 
 
-def last_candle_end(hook: BinanceClient, exchange_symbol: str, before: datetime) -> datetime | None:
+def last_candle_end(client: BinanceClient, exchange_symbol: str, before: datetime) -> datetime | None:
     """End of the last candle that opened before `before`, to the minute where there are 1m candles, or None."""
     for name in FINEST_FIRST:
-        if rows := hook.klines(exchange_symbol, name, end=before, limit=1):
+        if rows := client.klines(exchange_symbol, name, end=before, limit=1):
             return _open_time(rows[-1]) + TIMEFRAMES[name].delta
     return None
 
@@ -76,11 +76,11 @@ def ended(end: datetime | None, now: datetime) -> datetime | None:
     return end if end is not None and now - end >= GRACE else None
 
 
-def long_holes(hook: BinanceClient, exchange_symbol: str, since: datetime, now: datetime) -> list[Hole]:
+def long_holes(client: BinanceClient, exchange_symbol: str, since: datetime, now: datetime) -> list[Hole]:
     """The holes of three days and more after `since`, by paging 1d candles (1,000 a request), else 1h ones."""
     for name in ("1d", "1h"):
         timeframe = TIMEFRAMES[name]
-        rows = chain.from_iterable(hook.iter_klines(exchange_symbol, name, timeframe.floor(since), now))
+        rows = chain.from_iterable(client.iter_klines(exchange_symbol, name, timeframe.floor(since), now))
         before, holes = next(rows, None), []
         if before is None:
             continue
@@ -93,13 +93,13 @@ def long_holes(hook: BinanceClient, exchange_symbol: str, since: datetime, now: 
     return []
 
 
-def quiet_weeks(hook: BinanceClient, exchange_symbol: str, since: datetime) -> bool:
+def quiet_weeks(client: BinanceClient, exchange_symbol: str, since: datetime) -> bool:
     """True where the 1w candles from `since` on (one page for 19 years) leave no room for a jump in or between them.
 
     False without such candles. A pair's first week is not looked into: new listings jump. The week of `since` is, where
     it is a later one: the page begins with the week before it.
     """
-    weeks = hook.klines(exchange_symbol, "1w", start=since - 2 * WEEK, limit=1000)
+    weeks = client.klines(exchange_symbol, "1w", start=since - 2 * WEEK, limit=1000)
     return bool(weeks) and not any(_may_jump(before, week) for before, week in pairwise(weeks))
 
 
@@ -109,12 +109,12 @@ def dividing_holes(holes: Sequence[Hole]) -> list[Hole]:
     return jumps or sorted(holes, key=lambda hole: hole.stops_at - hole.resumes_at)[:1]
 
 
-def divide(hook: BinanceClient, exchange_symbol: str, life: Life, holes: Sequence[Hole]) -> list[Life]:
+def divide(client: BinanceClient, exchange_symbol: str, life: Life, holes: Sequence[Hole]) -> list[Life]:
     """`life` cut at `holes`, the exact borders asked of the exchange (two requests a hole)."""
     lives, listed_at = [], life.listed_at
     for hole in holes:
-        lives.append(Life(listed_at, last_candle_end(hook, exchange_symbol, hole.resumes_at) or hole.stops_at))
-        listed_at = first_candle(hook, exchange_symbol, hole.resumes_at) or hole.resumes_at
+        lives.append(Life(listed_at, last_candle_end(client, exchange_symbol, hole.resumes_at) or hole.stops_at))
+        listed_at = first_candle(client, exchange_symbol, hole.resumes_at) or hole.resumes_at
     return [*lives, Life(listed_at, life.delisted_at)]
 
 

@@ -77,7 +77,7 @@ class SyncReport:
 
 
 def sync_universe(
-    hook: BinanceClient,
+    client: BinanceClient,
     conn: psycopg.Connection,
     *,
     symbols: Sequence[str] | None = None,
@@ -102,10 +102,10 @@ def sync_universe(
     if tier is not None and tier not in TIERS:
         raise InvalidRequest(f"tier {tier!r} is not known: use one of {', '.join(TIERS)}.")
     with _alone(conn):
-        now = clock() if clock else hook.server_time()
+        now = clock() if clock else client.server_time()
         with conn.transaction():
             known = fetch_listings(conn)
-        sync = _Sync(hook, universe, now, known)
+        sync = _Sync(client, universe, now, known)
         rows = sync.run(symbols, tier, limit, also)
         with conn.transaction():
             _write(conn, rows, now)
@@ -115,23 +115,23 @@ def sync_universe(
 
 
 class _Sync:
-    def __init__(self, hook: BinanceClient, universe: Universe, now: datetime, known: list[Listing]) -> None:
-        self.hook, self.universe, self.now = hook, universe, now
+    def __init__(self, client: BinanceClient, universe: Universe, now: datetime, known: list[Listing]) -> None:
+        self.client, self.universe, self.now = client, universe, now
         self.known: dict[str, list[Listing]] = {}
         for listing in known:
             self.known.setdefault(listing.symbol, []).append(listing)
-        self.requests_before = hook.stats.requests
+        self.requests_before = client.stats.requests
         self.archive_error: str | None = None
         self.halted = False
         self.members: list[Pair] = []
         self.unclassified: list[Unclassified] = []
-        self.dating = Dating(hook, universe, now)
+        self.dating = Dating(client, universe, now)
 
     def run(
         self, symbols: Sequence[str] | None, tier: str | None, limit: int | None, also: Sequence[str]
     ) -> list[Listing]:
         """Every row as it shall be stored."""
-        self.members, self.unclassified = classify(self.hook.exchange_info(), self._archived(), self.universe)
+        self.members, self.unclassified = classify(self.client.exchange_info(), self._archived(), self.universe)
         if not self.members:
             raise LoadError(
                 f"exchangeInfo names no {self.universe.quote} pair, so nothing was stored: look at its answer."
@@ -161,7 +161,7 @@ class _Sync:
             synced_at=self.now,
             pairs=len(self.members),
             trading=sum(pair.trading for pair in self.members),
-            requests=self.hook.stats.requests - self.requests_before,
+            requests=self.client.stats.requests - self.requests_before,
             listed=tuple(pair.symbol for pair in self.members if self._is_new(pair)),
             delisted=tuple(
                 row.symbol for row in _latest(rows) if row.symbol in running and row.delisted_at is not None
@@ -181,7 +181,7 @@ class _Sync:
 
     def _archived(self) -> list[str]:
         try:
-            return list(self.hook.archive_symbols(MONTHLY_FILES))
+            return list(self.client.archive_symbols(MONTHLY_FILES))
         except ArchiveError as error:
             self.archive_error = str(error)
             return []

@@ -1,4 +1,4 @@
-"""Dates pairs side by side: a few workers, each with a paced hook of its own, as lanes have in processes of their own.
+"""Dates pairs side by side: a few workers, each with a client at its own pace, as lanes have in their processes.
 
 Workers share the weight budget, the counts of requests and the word that all of them stop; nothing else. What they find
 is taken in the order of the pairs, so that a report reads the same whoever was first.
@@ -53,8 +53,8 @@ class Dating:
     stopped_by: why asking ended before all pairs were asked for; what was found until then is kept.
     """
 
-    def __init__(self, hook: BinanceClient, universe: Universe, now: datetime) -> None:
-        self._hook, self._universe, self._now = hook, universe, now
+    def __init__(self, client: BinanceClient, universe: Universe, now: datetime) -> None:
+        self._client, self._universe, self._now = client, universe, now
         self._stopped = threading.Event()
         self._of_this_thread = threading.local()
         self._failed_in_a_row = 0
@@ -69,7 +69,7 @@ class Dating:
 
         A single pair to ask for, or none, starts no thread. halted: see Dater.
         """
-        dater = Dater(self._hook, self._universe, self._now, halted=halted)
+        dater = Dater(self._client, self._universe, self._now, halted=halted)
         open_questions = sum(not dater.is_settled(*question) for question in questions)
         if open_questions < 2:
             return {
@@ -77,8 +77,8 @@ class Dating:
             }
 
         def begin() -> None:
-            hook = self._hook.beside(self._stopped)
-            self._of_this_thread.dater = Dater(hook, self._universe, self._now, halted=halted)
+            client = self._client.beside(self._stopped)
+            self._of_this_thread.dater = Dater(client, self._universe, self._now, halted=halted)
 
         with ThreadPoolExecutor(min(WORKERS, open_questions), "dating", initializer=begin) as pool:
             try:

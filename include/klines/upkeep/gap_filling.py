@@ -117,7 +117,7 @@ class GapLoader(LaneLoader):
         empty_by_rest = merge([*fetched.empty_by_rest, *known])
         unheard = outside(empty_by_rest, fetched.empty_by_archive)
         try:
-            silent = silent_days(self.hook, series, unheard, clock)
+            silent = silent_days(self.client, series, unheard, clock)
         except ArchiveError as error:
             raise LoadError(f"whether the archive has {series} {fetched.window} is not known: {error}") from error
         fetched = replace(

@@ -30,7 +30,7 @@ SYNC_EVERY = timedelta(hours=1)
 
 
 def keep_universe(
-    hook: BinanceClient, conn: psycopg.Connection, *, clock: datetime, symbols: Sequence[str] = ()
+    client: BinanceClient, conn: psycopg.Connection, *, clock: datetime, symbols: Sequence[str] = ()
 ) -> tuple[str, ...]:
     """Sync the universe unless that was done within SYNC_EVERY of `clock`; lines for the run's note.
 
@@ -46,7 +46,12 @@ def keep_universe(
         if not undated & wanted and {row.symbol for row in listings}.issuperset(symbols):
             return ()
     report = sync_universe(
-        hook, conn, symbols=symbols or None, tier=None if symbols else "core", also=sorted(stored), clock=lambda: clock
+        client,
+        conn,
+        symbols=symbols or None,
+        tier=None if symbols else "core",
+        also=sorted(stored),
+        clock=lambda: clock,
     )
     log.info("universe: %s", report.summary())
     measure_moved(conn, report.moved, clock)

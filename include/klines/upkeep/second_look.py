@@ -71,7 +71,9 @@ class LoadedFile:
         return listed_at.replace(microsecond=0) != self.last_modified.replace(microsecond=0)
 
 
-def file_lanes(hook: BinanceClient, conn: psycopg.Connection, listings: Sequence[Listing], scope: Scope) -> list[Lane]:
+def file_lanes(
+    client: BinanceClient, conn: psycopg.Connection, listings: Sequence[Listing], scope: Scope
+) -> list[Lane]:
     """The lanes that read the archive again: replaced files, then monthly files that came after REST had the candles.
 
     Looks LOOK_BACK from the end of the scope's window. Raises ArchiveError where the archive cannot be listed.
@@ -93,7 +95,7 @@ def file_lanes(hook: BinanceClient, conn: psycopg.Connection, listings: Sequence
     arrived: list[SeriesPlan] = []
     for key in scope.series:
         lives = series_plan(listings, *key, Window(datetime.min.replace(tzinfo=until.tzinfo), until))
-        look = _Look(hook, lives, of_series.get(key, []), until - LOOK_BACK)
+        look = _Look(client, lives, of_series.get(key, []), until - LOOK_BACK)
         replaced.append(look.plan(look.replaced()))
         arrived.append(look.plan(look.arrived(kept.get(key, []))))
     return [*_named(plan_lanes(replaced, MOST_LANES), REPLACED), *_named(plan_lanes(arrived, MOST_LANES), ARRIVED)]
@@ -102,8 +104,8 @@ def file_lanes(hook: BinanceClient, conn: psycopg.Connection, listings: Sequence
 class _Look:
     """One series: what was loaded of it, and what the archive has now."""
 
-    def __init__(self, hook: BinanceClient, lives: SeriesPlan, files: Sequence[LoadedFile], since: datetime) -> None:
-        self._hook, self._lives, self._files, self._since = hook, lives, files, since
+    def __init__(self, client: BinanceClient, lives: SeriesPlan, files: Sequence[LoadedFile], since: datetime) -> None:
+        self._client, self._lives, self._files, self._since = client, lives, files, since
         self._listed: dict[str, dict[str, datetime | None]] = {}
 
     def replaced(self) -> list[Window]:
@@ -135,7 +137,7 @@ class _Look:
         """The files whose period begins with `period`, and when each was last changed."""
         prefix = self._path(kind, period).removesuffix(".zip")
         if prefix not in self._listed:
-            self._listed[prefix] = {key.key: key.last_modified for key in self._hook.archive_keys(prefix)}
+            self._listed[prefix] = {key.key: key.last_modified for key in self._client.archive_keys(prefix)}
         return self._listed[prefix]
 
     def _path(self, kind: str, period: str) -> str:

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 PERIOD = re.compile(r"-(\d{4}-\d{2}-\d{2})\.zip$")
 
 
-def silent_days(hook: BinanceClient, series: SeriesPlan, holes: Iterable[Window], clock: datetime) -> list[Window]:
+def silent_days(client: BinanceClient, series: SeriesPlan, holes: Iterable[Window], clock: datetime) -> list[Window]:
     """The parts of `holes` on days (UTC) that the archive passes over: no daily file of them, but one of a later day.
 
     Days that ended less than DAILY_LATE before `clock` are not judged. Costs one listing a calendar month, and two more
     where the series has no later file: all its files, and another pair's. ArchiveError where they cannot be had.
     """
-    archive = _Archive(hook, series.timeframe)
+    archive = _Archive(client, series.timeframe)
     silent: list[Window] = []
     for hole in holes:
         parts = [day for day in days(hole) if day_of(day.start).end <= clock - DAILY_LATE]
@@ -50,8 +50,8 @@ def silent_days(hook: BinanceClient, series: SeriesPlan, holes: Iterable[Window]
 class _Archive:
     """The daily files of one timeframe; each pair and calendar month ("" for all of them) is listed once."""
 
-    def __init__(self, hook: BinanceClient, timeframe: str) -> None:
-        self._hook, self._timeframe = hook, timeframe
+    def __init__(self, client: BinanceClient, timeframe: str) -> None:
+        self._client, self._timeframe = client, timeframe
         self._listed: dict[tuple[str, str], set[datetime]] = {}
 
     def days(self, exchange_symbol: str, window: Window) -> set[datetime]:
@@ -71,7 +71,7 @@ class _Archive:
         key = (exchange_symbol, month)
         if key not in self._listed:
             folder = f"data/spot/daily/klines/{exchange_symbol}/{self._timeframe}/"
-            keys = self._hook.archive_keys(f"{folder}{exchange_symbol}-{self._timeframe}-{month}")
+            keys = self._client.archive_keys(f"{folder}{exchange_symbol}-{self._timeframe}-{month}")
             found = (PERIOD.search(each.key) for each in keys)
             self._listed[key] = {datetime.fromisoformat(match[1]).replace(tzinfo=UTC) for match in found if match}
         return self._listed[key]

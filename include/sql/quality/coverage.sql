@@ -1,5 +1,6 @@
 -- How complete each series is in [range_start, range_end): first and last candle, candles stored and expected, missing ones and gaps
--- by cause. Days that candle_day knows are not counted again. A series without a listing and without candles has no row.
+-- by cause. A year (UTC), or the part of it asked for, whose whole days are all in candle_day is added up, only its cut edges are counted;
+-- any other year, and 1d, is counted. A series without a listing and without candles has no row.
 -- Binds: symbols, timeframes (text[]; entry i of both names a series), each_timeframe (text[], each once), range_start, range_end, clock
 -- (or null: everything is closed).
 -- Tables: candle_day, market_data, data_gap, symbol_listing, historical_data_range. Reads only.
@@ -32,7 +33,7 @@ counted AS (
         min(ends.first_open) AS first_open,
         max(ends.last_open) AS last_open
     FROM spans
-    -- year by year: only that of a day without a candle is counted
+    -- year by year: a day that candle_day does not have costs the count of one year, not of all
     CROSS JOIN
         LATERAL (
             SELECT sum(part.candles) AS candles
