@@ -26,32 +26,32 @@ def pages_of(ask: Callable[[int], Rows], start: int, end: int, step: int, *, nam
     ask: the first PAGE_ROWS rows from a time on, before `end`; called in this thread, and from several for pages ahead.
     Times and `step`, the length of a candle, are milliseconds. name: of the series, for errors.
 
-    A page is asked for ahead as if no candle were missing before it. Where one is, the real next page begins later, and
-    those asked for ahead are forgotten. Where two pages are all, as for a day of 1m, both are asked for at once. Raises
-    what `ask` raises, in the order of the pages, and MalformedAnswer for a page that ends before it begins.
+    A page is asked for ahead as if no candle were missing before it. Where one is, the page before reaches further, and
+    of those asked for ahead only the rows behind it count: no hole costs a request. Where two pages are all, as for a
+    day of 1m, both are asked for at once. Raises what `ask` raises, in the order of the pages, and MalformedAnswer for
+    a page that ends before it begins.
     """
     ahead: deque[tuple[int, Future[Rows]]] = deque()
     pool = ThreadPoolExecutor(PAGES_AHEAD, "klines")  # without a thread until it has work
-    pages = range(start, end, PAGE_ROWS * step)
+    page = PAGE_ROWS * step
     cursor = start
     try:
-        if len(pages) == 2:
-            ahead.extend((page, pool.submit(ask, page)) for page in pages)
+        if page < end - start <= 2 * page:
+            ahead.extend((since, pool.submit(ask, since)) for since in (start, start + page))
         while cursor < end:
-            rows = ahead.popleft()[1].result() if ahead else ask(cursor)
-            if len(rows) < PAGE_ROWS:
-                if rows:
-                    yield rows
+            since, answer = (ahead[0][0], ahead.popleft()[1].result()) if ahead else (cursor, ask(cursor))
+            rows = answer if since == cursor else _not_before(cursor, answer)
+            if len(answer) == PAGE_ROWS:
+                cursor = max(cursor, _behind(answer, since, step, name))
+                while len(ahead) > 1 and ahead[1][0] <= cursor:
+                    ahead.popleft()[1].cancel()
+                begins = max(cursor, ahead[-1][0] + page) if ahead else cursor
+                for later in range(begins, end, page)[: PAGES_AHEAD - len(ahead)]:
+                    ahead.append((later, pool.submit(ask, later)))
+            if rows:
+                yield rows
+            if len(answer) < PAGE_ROWS:
                 return
-            cursor = _behind(rows, cursor, step, name)
-            if ahead and ahead[0][0] != cursor:
-                for _, forgotten in ahead:
-                    forgotten.cancel()
-                ahead.clear()
-            begins = ahead[-1][0] + PAGE_ROWS * step if ahead else cursor
-            for page in range(begins, end, PAGE_ROWS * step)[: PAGES_AHEAD - len(ahead)]:
-                ahead.append((page, pool.submit(ask, page)))
-            yield rows
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -63,3 +63,8 @@ def _behind(rows: Rows, cursor: int, step: int, name: str) -> int:
         since = datetime.fromtimestamp(cursor / 1000, UTC)
         raise MalformedAnswer(f"{name}: the page from {since:%Y-%m-%d %H:%M} UTC ends before it, at {last!r}.")
     return last + step
+
+
+def _not_before(cursor: int, rows: Rows) -> Rows:
+    """The rows from `cursor` on; what is no time stays, for whoever reads the rows to refuse."""
+    return [row for row in rows if not isinstance(row[0], int) or row[0] >= cursor]
