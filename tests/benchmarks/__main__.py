@@ -48,7 +48,7 @@ def main() -> int:
         sys.stderr.write(f"{name} …\n")
         busy = os.getloadavg()[0]
         part = importlib.import_module(f"tests.benchmarks.{name}").run(arguments.rounds)
-        circumstances = _circumstances(name, arguments.rounds, busy)
+        circumstances = _circumstances(name, max(len(row.ours) for row in part), busy)
         sys.stderr.write(f"{circumstances}\n")
         if not arguments.quick:
             _write(name, f"{markdown(part)}\n\n{circumstances}\n")
@@ -63,7 +63,8 @@ def _circumstances(part: str, rounds: int, busy: float) -> str:
         versions |= {name: version_of(name) for name in ("freqtrade", "jesse", "ccxt")}
     packages = ", ".join(f"{name} {number}" for name, number in versions.items())
     noise = f"load average {busy:.1f} when it began and {os.getloadavg()[0]:.1f} at its end, its own work included"
-    return f"Medians of {rounds} rounds on {machine.description()}, {noise}; {packages}."
+    medians = f"Medians of up to {rounds} rounds" if rounds > 1 else "Measured once"
+    return f"{medians} on {machine.description()}, {noise}; {packages}."
 
 
 def _write(name: str, text: str) -> None:
