@@ -30,6 +30,8 @@ MARKET_CONN_ID = "market_db"
 READ_CONN_ID = "market_db_read"
 """The market database as a role that may only read: the Coverage page, its health and its metrics."""
 POOL = "binance_api"
+POOL_SLOTS = 8
+"""As many lanes run side by side, and as many pairs are dated at a time, each at its own pace."""
 
 CANDLES_A_LANE = 60_000
 """A lane is filled up to here: 5.75 years of 1h have one for themselves, those of 1d share. A task costs 0.4 s."""

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.conninfo import conninfo_to_dict
 
-from include.klines.settings import BINANCE_CONN_ID, MARKET_CONN_ID, POOL, READ_CONN_ID
+from include.klines.settings import BINANCE_CONN_ID, MARKET_CONN_ID, POOL, POOL_SLOTS, READ_CONN_ID
 
 if TYPE_CHECKING:
     from include.local.airflow_api import AirflowApi
     from include.local.exchange_choice import ExchangeChoice
     from include.local.state import State
 
-POOL_SLOTS = 8
 RECORD = "connections"
 ADDRESSES = ("archive_url", "archive_list_url")
 PACING = {"request_interval": 0.2, "burst_size": 20, "burst_pause": 2, "retries": 3}

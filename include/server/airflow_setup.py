@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.cli.cli_parser import get_parser
 from airflow.models.pool import Pool
 
-from include.klines.settings import BINANCE_CONN_ID, MARKET_CONN_ID, POOL, READ_CONN_ID
-from include.local.connections import CONNECTION_TYPE, PACING, POOL_SLOTS
+from include.klines.settings import BINANCE_CONN_ID, MARKET_CONN_ID, POOL, POOL_SLOTS, READ_CONN_ID
+from include.local.connections import CONNECTION_TYPE, PACING
 from include.local.exchange_choice import BINANCE
 from include.server.cluster import MARKET, READER, WRITER
 

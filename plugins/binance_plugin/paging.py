@@ -27,9 +27,9 @@ def pages_of(ask: Callable[[int], Rows], start: int, end: int, step: int, *, nam
     Times and `step`, the length of a candle, are milliseconds. name: of the series, for errors.
 
     A page is asked for ahead as if no candle were missing before it. Where one is, the page before reaches further, and
-    of those asked for ahead only the rows behind it count: no hole costs a request. Where two pages are all, as for a
-    day of 1m, both are asked for at once. Raises what `ask` raises, in the order of the pages, and MalformedAnswer for
-    a page that ends before it begins.
+    of those asked for ahead only the rows behind it count: no hole costs a request. Where more rows came than the grid
+    has, they are asked for anew. Where two pages are all, as for a day of 1m, both are asked for at once. Raises what
+    `ask` raises, in the order of the pages, and MalformedAnswer for a page that ends before it begins.
     """
     ahead: deque[tuple[int, Future[Rows]]] = deque()
     pool = ThreadPoolExecutor(PAGES_AHEAD, "klines")  # without a thread until it has work
@@ -43,8 +43,8 @@ def pages_of(ask: Callable[[int], Rows], start: int, end: int, step: int, *, nam
             rows = answer if since == cursor else _not_before(cursor, answer)
             if len(answer) == PAGE_ROWS:
                 cursor = max(cursor, _behind(answer, since, step, name))
-                while len(ahead) > 1 and ahead[1][0] <= cursor:
-                    ahead.popleft()[1].cancel()
+                while ahead and (ahead[0][0] > cursor or (len(ahead) > 1 and ahead[1][0] <= cursor)):
+                    ahead.popleft()[1].cancel()  # it would leave rows out, or bring none that the next one does not
                 begins = max(cursor, ahead[-1][0] + page) if ahead else cursor
                 for later in range(begins, end, page)[: PAGES_AHEAD - len(ahead)]:
                     ahead.append((later, pool.submit(ask, later)))

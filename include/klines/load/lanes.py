@@ -9,14 +9,12 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from include.klines.intervals import parse_timeframe
-from include.klines.settings import CANDLES_A_LANE, MAX_LANES, SERIES_A_LANE
+from include.klines.settings import CANDLES_A_LANE, MAX_LANES, POOL_SLOTS, SERIES_A_LANE
 from include.klines.windows import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-LANES_SIDE_BY_SIDE = 8
-"""As many as the pool has slots: a load is cut into at least so many lanes before they are filled further."""
 FULLER_LANES = 4
 """A task takes a second or two of a core to start, as much as one or two series of 5.75 years of 1h take to load."""
 
@@ -87,12 +85,12 @@ class Lane:
 def plan_lanes(series: Iterable[SeriesPlan], most: int = MAX_LANES) -> list[Lane]:
     """Lanes in the order given, each of one timeframe: a long series has one for itself, short ones share.
 
-    A lane holds about CANDLES_A_LANE candles, up to FULLER_LANES times that where there are enough for lanes side by
-    side, and SERIES_A_LANE series at most, the same number in each; more of both where there would be over `most`
+    A lane holds about CANDLES_A_LANE candles, up to FULLER_LANES times that where there are enough for POOL_SLOTS
+    lanes, and SERIES_A_LANE series at most, the same number in each; more of both where there would be over `most`
     lanes. The order is the loading order: longest candles first, top symbols first. Series without a window have none.
     """
     wanted = [plan for plan in series if plan.windows]
-    share = sum(plan.candles for plan in wanted) // LANES_SIDE_BY_SIDE
+    share = sum(plan.candles for plan in wanted) // POOL_SLOTS
     candles = min(max(share, CANDLES_A_LANE), CANDLES_A_LANE * FULLER_LANES)
     factor = 1
     while len(lanes := list(_batches(wanted, candles * factor, SERIES_A_LANE * factor))) > most:

@@ -127,10 +127,8 @@ class LaneLoader:
                     for part in ladder:
                         parts.append(part)
                         if part.window.end == pieces[0].end:
-                            yield (
-                                Fetched.from_parts(pieces.popleft(), parts, self.client.take_stats(), started_at),
-                                None,
-                            )
+                            stats = self.client.take_stats()
+                            yield Fetched.from_parts(pieces.popleft(), parts, stats, started_at), None
                             parts, started_at = [], self.clock.now()
                 except (BinanceError, KlinesError) as error:
                     yield Fetched.failed(pieces.popleft(), error, self.client.take_stats(), started_at), error

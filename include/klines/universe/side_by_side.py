@@ -22,6 +22,7 @@ from binance_plugin.errors import (
     RateLimited,
 )
 from include.klines.errors import RefusedFile
+from include.klines.settings import POOL_SLOTS
 from include.klines.universe.classification import Pair, Unclassified
 from include.klines.universe.dating import Dated, Dater
 
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from binance_plugin.client import BinanceClient
     from include.klines.universe.config import Universe
 
-WORKERS = 8
-"""As many as lanes run side by side, each at the pace of one: 450 pairs take half a minute, the core 2 seconds."""
+WORKERS = POOL_SLOTS
+"""As many as lanes run side by side: 450 pairs take half a minute, the core 2 seconds."""
 GIVE_UP_AFTER = 3
 """So many pairs in a row that could not be asked for are no longer those pairs' fault."""
 STOPS_ALL = (RateLimited, Banned, GeoBlocked, ExchangeUnavailable, BudgetUnavailable, BadConnection)
