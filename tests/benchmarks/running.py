@@ -10,11 +10,13 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 import psutil
 
 from include.klines.settings import ROOT
@@ -31,12 +33,14 @@ EVERY = 2.0
 
 @dataclass(frozen=True)
 class Run:
-    """One Dag run: its seconds in Airflow's books, its lanes, the candles it stored, CPU seconds of all processes.
+    """One Dag run: its start and end in Airflow's books (seconds since 1970), its lanes, the candles it stored.
 
-    scheduler and largest_task: resident memory in MB, one figure a look, and the highest of any task's process.
+    cpu: CPU seconds of all processes, from the order to its end, the start of Airflow included. scheduler and tasks:
+    resident memory in MB, one figure a look, of tasks the largest.
     """
 
-    seconds: float
+    start: float
+    end: float
     lanes: int
     inserted: int
     cpu: float
@@ -44,11 +48,32 @@ class Run:
     tasks: tuple[float, ...]
     instances: tuple[tuple[str, str, str], ...]
     """Each task instance: its id, start and end."""
+    looks: tuple[tuple[float, float], ...]
+    """Seconds since 1970, and the CPU seconds of all processes until then."""
 
     @property
     def largest_task(self) -> float:
         """The most memory that a task's process had, MB."""
         return max(self.tasks, default=0.0)
+
+    @property
+    def seconds(self) -> float:
+        """From its start to its end."""
+        return self.end - self.start
+
+    @property
+    def cores(self) -> float:
+        """Cores that all processes kept busy from its start to its end."""
+        return self._cores(self.start, self.end)
+
+    def cores_of(self, task_id: str) -> float:
+        """Cores that all processes kept busy from the first start of a task's instances to their last end."""
+        spans = [(_since_1970(start), _since_1970(end)) for name, start, end in self.instances if name == task_id]
+        return self._cores(min(start for start, _ in spans), max(end for _, end in spans))
+
+    def _cores(self, start: float, end: float) -> float:
+        first, last = np.interp([start, end], *zip(*self.looks, strict=True))
+        return float(last - first) / (end - start)
 
 
 class RunningLoad:
@@ -87,13 +112,15 @@ class RunningLoad:
         lanes = [each for each in tasks if each["task_id"] == "load_lane" and each["map_index"] >= 0]
         summary = api.get(f"{where}/publish_summary/xcomEntries/return_value")
         return Run(
-            _seconds(run),
+            _since_1970(run["start_date"]),
+            _since_1970(run["end_date"]),
             len(lanes),
             _inserted(summary),
             watch.cpu,
             tuple(watch.scheduler),
             tuple(watch.tasks),
             tuple((each["task_id"], each["start_date"], each["end_date"]) for each in tasks),
+            tuple(watch.looks),
         )
 
 
@@ -113,6 +140,7 @@ class _Watch:
         self.cpu = 0.0
         self.scheduler: list[float] = []
         self.tasks: list[float] = []
+        self.looks: list[tuple[float, float]] = []
         self._folder = str(folder)
         self._seen = seen
         self._ended = threading.Event()
@@ -158,7 +186,9 @@ class _Watch:
         for pid, (parent, _) in list(self._seen.spent.items()):
             if pid not in alive and parent in alive:
                 del self._seen.spent[pid]  # its parent has its seconds now
-        return sum(seconds for _, seconds in self._seen.spent.values())
+        spent = sum(seconds for _, seconds in self._seen.spent.values())
+        self.looks.append((time.time(), spent))
+        return spent
 
     def _is_ours(self, process: psutil.Process) -> bool:
         """A process that renames itself overwrites its environment: its parent tells then."""
@@ -169,8 +199,8 @@ class _Watch:
         return ours[process.pid]
 
 
-def _seconds(run: dict[str, Any]) -> float:
-    return (datetime.fromisoformat(run["end_date"]) - datetime.fromisoformat(run["start_date"])).total_seconds()
+def _since_1970(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
 
 
 def _inserted(entry: dict[str, Any]) -> int:

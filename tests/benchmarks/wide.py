@@ -2,7 +2,7 @@
 
 The pairs are the core list and made-up ones, listed between 2019 and 2025 as real ones are, a tenth delisted since. The
 time of the largest size is projected from the two smaller ones; the memory of scheduler and tasks is that of the first
-and of the last third of its run.
+and of the last third of its run. Then the largest size once more, with everything in place.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ def run(rounds: int) -> list[Row]:
         for size in sizes:
             with RunningLoad(exchange.url, "TIER=all", f"LIMIT={size}") as load:
                 runs.append(load.run())
+                if size == sizes[-1]:
+                    again = load.run()
     largest = runs[-1]
     steepness = (runs[1].inserted - runs[0].inserted) or 1
     slope = (runs[1].seconds - runs[0].seconds) / steepness
@@ -58,10 +60,26 @@ def run(rounds: int) -> list[Row]:
         _flat(f"{work}: memory of the scheduler", largest.scheduler),
         _flat(f"{work}: memory of the largest task", largest.tasks),
         Row(
-            work=f"{work}: cores kept busy",
-            ours=[largest.cpu / largest.seconds],
+            work=f"{work}: cores kept busy while lanes run",
+            ours=[largest.cores_of("load_lane")],
             unit="cores",
             goal="both",
+        ),
+        Row(
+            work=f"{work}: cores kept busy, dating and measuring included",
+            ours=[largest.cores],
+            unit="cores",
+        ),
+        Row(
+            work=f"the same again, nothing to transfer, {again.inserted} rows written",
+            ours=[again.seconds],
+            unit="s",
+            goal="at most 0.1",
+            beside=[largest.seconds],
+            beside_is="the first load",
+            cpu=[again.cpu],
+            beside_cpu=[largest.cpu],
+            lower_is_better=True,
         ),
     ]
 
