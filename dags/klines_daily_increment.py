@@ -21,7 +21,7 @@ the host of `binance_default` to `https://data-api.binance.vision`. Everything e
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable, TriggerRule, dag, task
@@ -31,8 +31,7 @@ from include.klines.assets import MARKET_DATA
 from include.klines.health import alerts, deadlines
 from include.klines.load.operators import LoadLaneOperator
 from include.klines.quality.operators import MeasureQualityOperator
-from include.klines.retry import ExchangeRetryPolicy
-from include.klines.settings import CLOSING, DEFAULT_ARGS, POOL
+from include.klines.task_arguments import CLOSING, DEFAULT_ARGS, LANE
 
 
 @dag(
@@ -53,13 +52,13 @@ from include.klines.settings import CLOSING, DEFAULT_ARGS, POOL
 def klines_daily_increment() -> None:
     """Sync the universe, plan, load in lanes, measure, publish."""
 
-    @task(task_display_name="Choose series and range", multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
+    @task(task_display_name="Choose series and range", multiple_outputs=True)
     def choose_scope(**context: Any) -> dict[str, Any]:
         from include.klines.upkeep.tasks import choose_increment
 
         return choose_increment(context)
 
-    @task(task_display_name="Plan the lanes", retry_policy=ExchangeRetryPolicy())
+    @task(task_display_name="Plan the lanes")
     def make_lanes(scope: dict[str, Any], **context: Any) -> list[dict[str, Any]]:
         from include.klines.upkeep.tasks import make_increment_lanes
 
@@ -76,10 +75,7 @@ def klines_daily_increment() -> None:
     loaded = LoadLaneOperator.partial(
         task_id="load_lane",
         task_display_name="Load a lane",
-        pool=POOL,
-        retry_policy=ExchangeRetryPolicy(),
-        map_index_template="{{ task.lane['name'] }}",
-        execution_timeout=timedelta(hours=12),
+        **LANE,
     ).expand(lane=lanes)
     measured = MeasureQualityOperator(task_id="measure_quality", scope=scope, trigger_rule=TriggerRule.ALL_DONE)
     loaded >> measured >> publish_summary(scope, lanes)

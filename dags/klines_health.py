@@ -26,7 +26,7 @@ from airflow.sdk import CronDataIntervalTimetable, dag, task
 from include.klines.assets import DATA_QUALITY, HEALTHY_DATA
 from include.klines.health import deadlines
 from include.klines.health.checks import KINDS
-from include.klines.settings import CLOSING, DEFAULT_ARGS
+from include.klines.task_arguments import CLOSING, DEFAULT_ARGS
 
 
 @dag(

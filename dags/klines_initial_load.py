@@ -16,7 +16,6 @@ is tried again when the ban has ended. Everything else is in `docs/operations.md
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import TriggerRule, dag, task
@@ -26,8 +25,7 @@ from include.klines.assets import MARKET_DATA
 from include.klines.health import alerts
 from include.klines.load.operators import LoadLaneOperator
 from include.klines.quality.operators import MeasureQualityOperator
-from include.klines.retry import ExchangeRetryPolicy
-from include.klines.settings import CLOSING, DEFAULT_ARGS, POOL
+from include.klines.task_arguments import CLOSING, DEFAULT_ARGS, LANE
 
 
 @dag(
@@ -45,7 +43,7 @@ from include.klines.settings import CLOSING, DEFAULT_ARGS, POOL
 def klines_initial_load() -> None:
     """Plan, load in lanes, measure, publish."""
 
-    @task(task_display_name="Choose series and range", multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
+    @task(task_display_name="Choose series and range", multiple_outputs=True)
     def choose_scope(params: dict[str, Any] | None = None) -> dict[str, Any]:
         from include.klines.load.tasks import choose_load_scope
 
@@ -70,10 +68,7 @@ def klines_initial_load() -> None:
         task_display_name="Load a lane",
         source="{{ params.source }}",
         refresh="{{ params.refresh }}",
-        pool=POOL,
-        retry_policy=ExchangeRetryPolicy(),
-        map_index_template="{{ task.lane['name'] }}",
-        execution_timeout=timedelta(hours=12),
+        **LANE,
     ).expand(lane=lanes)
     measured = MeasureQualityOperator(task_id="measure_quality", scope=scope, trigger_rule=TriggerRule.ALL_DONE)
     loaded >> measured >> publish_summary(scope, lanes)

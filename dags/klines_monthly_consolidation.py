@@ -20,7 +20,7 @@ there or explained, clear `measure_quality` and what follows it. Red lanes are c
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable, TriggerRule, dag, task
@@ -29,17 +29,10 @@ from include.klines.assets import MARKET_DATA
 from include.klines.health import alerts, deadlines
 from include.klines.load.operators import LoadLaneOperator
 from include.klines.quality.operators import MeasureQualityOperator
-from include.klines.retry import ExchangeRetryPolicy
-from include.klines.settings import CLOSING, DEFAULT_ARGS, POOL
+from include.klines.task_arguments import CLOSING, DEFAULT_ARGS, LANE
 from include.klines.upkeep.operators import FillGapsOperator, OrderPartitionsOperator
 
 Json = dict[str, Any]
-LANE: Json = {
-    "pool": POOL,
-    "retry_policy": ExchangeRetryPolicy(),
-    "map_index_template": "{{ task.lane['name'] }}",
-    "execution_timeout": timedelta(hours=12),
-}
 
 
 @dag(
@@ -59,7 +52,7 @@ LANE: Json = {
 def klines_monthly_consolidation() -> None:
     """Measure, fetch what is missing, look at the archive again, judge."""
 
-    @task(task_display_name="Choose series and range", multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
+    @task(task_display_name="Choose series and range", multiple_outputs=True)
     def choose_scope(**context: Any) -> Json:
         from include.klines.upkeep.tasks import choose_month
 

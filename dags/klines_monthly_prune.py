@@ -25,8 +25,7 @@ from airflow.sdk import CronDataIntervalTimetable, Param, dag, task
 
 from include.klines.health import alerts, deadlines
 from include.klines.retention.operators import PruneLaneOperator
-from include.klines.retry import ExchangeRetryPolicy
-from include.klines.settings import CLOSING, DEFAULT_ARGS
+from include.klines.task_arguments import CLOSING, DEFAULT_ARGS
 
 DRY_RUN = Param(
     None,
@@ -54,7 +53,7 @@ DRY_RUN = Param(
 def klines_monthly_prune() -> None:
     """Choose, save and remove, report."""
 
-    @task(task_display_name="Choose what is old", multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
+    @task(task_display_name="Choose what is old", multiple_outputs=True)
     def choose_candles(**context: Any) -> dict[str, Any]:
         from include.klines.retention.tasks import choose_candles as choose
 
@@ -75,7 +74,7 @@ def klines_monthly_prune() -> None:
         task_id="prune_lane",
         task_display_name="Save and remove",
         max_active_tis_per_dag=2,
-        retry_policy=ExchangeRetryPolicy(),
+        priority_weight=1,
         map_index_template="{{ task.lane['name'] }}",
         execution_timeout=timedelta(hours=12),
     ).expand(lane=make_lanes(plan))

@@ -20,8 +20,7 @@ from airflow.sdk import dag, task
 from include.klines import forms
 from include.klines.health import alerts
 from include.klines.quality.operators import MeasureQualityOperator
-from include.klines.retry import ExchangeRetryPolicy
-from include.klines.settings import CLOSING, DEFAULT_ARGS
+from include.klines.task_arguments import CLOSING, DEFAULT_ARGS
 
 
 @dag(
@@ -39,7 +38,7 @@ from include.klines.settings import CLOSING, DEFAULT_ARGS
 def klines_quality_check() -> None:
     """Choose, measure, publish."""
 
-    @task(task_display_name="Choose series and range", multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
+    @task(task_display_name="Choose series and range", multiple_outputs=True)
     def choose_scope(**context: Any) -> dict[str, Any]:
         from include.klines.upkeep.tasks import choose_range
 

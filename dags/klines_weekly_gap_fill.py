@@ -18,7 +18,7 @@ not fail the run; `klines_health` names those older than a week, and `docs/opera
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable, TriggerRule, dag, task
@@ -27,8 +27,7 @@ from include.klines import forms
 from include.klines.assets import MARKET_DATA
 from include.klines.health import alerts, deadlines
 from include.klines.quality.operators import MeasureQualityOperator
-from include.klines.retry import ExchangeRetryPolicy
-from include.klines.settings import CLOSING, DEFAULT_ARGS, POOL
+from include.klines.task_arguments import CLOSING, DEFAULT_ARGS, LANE
 from include.klines.upkeep.operators import FillGapsOperator
 
 
@@ -50,7 +49,7 @@ from include.klines.upkeep.operators import FillGapsOperator
 def klines_weekly_gap_fill() -> None:
     """Measure, fetch what is missing, measure again, report."""
 
-    @task(task_display_name="Choose series and range", multiple_outputs=True, retry_policy=ExchangeRetryPolicy())
+    @task(task_display_name="Choose series and range", multiple_outputs=True)
     def choose_scope(**context: Any) -> dict[str, Any]:
         from include.klines.upkeep.tasks import choose_range
 
@@ -80,10 +79,7 @@ def klines_weekly_gap_fill() -> None:
     filled = FillGapsOperator.partial(
         task_id="load_lane",
         task_display_name="Load a lane",
-        pool=POOL,
-        retry_policy=ExchangeRetryPolicy(),
-        map_index_template="{{ task.lane['name'] }}",
-        execution_timeout=timedelta(hours=12),
+        **LANE,
     ).expand(lane=lanes)
     measured = MeasureQualityOperator(task_id="measure_quality", scope=scope, trigger_rule=TriggerRule.ALL_DONE)
     found >> lanes

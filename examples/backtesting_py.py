@@ -1,7 +1,7 @@
 """The same crossing in backtesting.py.
 
 pip install ./include/klines/reader backtesting
-MARKET_DB_URL=postgresql://… python examples/backtesting_py.py BTC 1h 2020-01-01 2022-01-01
+KLINES_DSN=postgresql://… python examples/backtesting_py.py BTC 1h 2020-01-01 2022-01-01
 """
 
 import json

@@ -1,7 +1,7 @@
 """The same crossing in backtrader.
 
 pip install ./include/klines/reader backtrader
-MARKET_DB_URL=postgresql://… python examples/backtrader_crossing.py BTC 1h 2020-01-01 2022-01-01
+KLINES_DSN=postgresql://… python examples/backtrader_crossing.py BTC 1h 2020-01-01 2022-01-01
 """
 
 import json

@@ -1,7 +1,7 @@
 """Candles for freqtrade: `freqtrade list-data` shows them, its backtests read them.
 
 pip install ./include/klines/reader pyarrow
-MARKET_DB_URL=postgresql://… python examples/export_freqtrade.py BTC,ETH 1h 2020-01-01 2022-01-01 user_data/data/binance
+KLINES_DSN=postgresql://… python examples/export_freqtrade.py BTC,ETH 1h 2020-01-01 2022-01-01 user_data/data/binance
 """
 
 import json

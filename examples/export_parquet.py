@@ -1,7 +1,7 @@
 """Candles as partitioned Parquet, counted by DuckDB and by polars.
 
 pip install ./include/klines/reader duckdb polars pyarrow
-MARKET_DB_URL=postgresql://… python examples/export_parquet.py BTC,ETH 1h 2020-01-01 2022-01-01 lake
+KLINES_DSN=postgresql://… python examples/export_parquet.py BTC,ETH 1h 2020-01-01 2022-01-01 lake
 """
 
 import json

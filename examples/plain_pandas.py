@@ -1,7 +1,7 @@
 """A moving-average crossing in plain pandas.
 
 pip install ./include/klines/reader
-MARKET_DB_URL=postgresql://… python examples/plain_pandas.py BTC 1h 2020-01-01 2022-01-01
+KLINES_DSN=postgresql://… python examples/plain_pandas.py BTC 1h 2020-01-01 2022-01-01
 """
 
 import json

@@ -1,7 +1,7 @@
 """The same crossing for several symbols at once in vectorbt.
 
 pip install ./include/klines/reader vectorbt
-MARKET_DB_URL=postgresql://… python examples/vectorbt_portfolio.py BTC,ETH 1h 2020-01-01 2022-01-01
+KLINES_DSN=postgresql://… python examples/vectorbt_portfolio.py BTC,ETH 1h 2020-01-01 2022-01-01
 """
 
 import json

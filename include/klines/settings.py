@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -19,10 +18,13 @@ SQL_DIR = ROOT / "include" / "sql"
 CONFIG_DIR = Path(os.environ.get("KLINES_CONFIG_DIR", ROOT / "include" / "config"))
 """universe.yaml and timeframes.yaml; KLINES_CONFIG_DIR names another folder, so that the bundle can stay read-only."""
 
-COLD_STORAGE = os.environ.get("KLINES_COLD_STORAGE", (ROOT / ".run" / "cold").as_uri())
+STATE_DIR = Path(os.environ.get("KLINES_STATE") or ROOT / ".run").resolve()
+"""What `make run` keeps: databases, logs, secrets, and what the two settings below name otherwise."""
+
+COLD_STORAGE = os.environ.get("KLINES_COLD_STORAGE", (STATE_DIR / "cold").as_uri())
 """Where the prune puts candles before it removes them: file:///folder, or an object store, s3://connection@bucket/folder."""
 
-REPORTS = os.environ.get("KLINES_REPORTS", (ROOT / ".run" / "reports").as_uri())
+REPORTS = os.environ.get("KLINES_REPORTS", (STATE_DIR / "reports").as_uri())
 """Where the weekly report goes: file:///folder, or an object store, s3://connection@bucket/folder."""
 
 BINANCE_CONN_ID = "binance_default"
@@ -39,22 +41,6 @@ SERIES_A_LANE = 25
 """But no more series than this share a lane, so that many small requests are spread over tasks."""
 MAX_LANES = 300
 """Where there would be more lanes, they get longer: Airflow allows 1,024 mapped instances of a task."""
-
-DEFAULT_ARGS: dict[str, Any] = {
-    "owner": "klines",
-    "retries": 3,
-    "retry_delay": timedelta(minutes=1),
-    "retry_exponential_backoff": True,
-    "max_retry_delay": timedelta(minutes=30),
-    "execution_timeout": timedelta(hours=6),
-}
-
-CLOSING: dict[str, Any] = {
-    "task_display_name": "Sum up",
-    "trigger_rule": "all_done",
-    "retries": 0,
-}
-"""Of the task that ends each Dag: it sums up whatever happened, and fails where something did."""
 
 FLOOR_MONTHS = {"1m": 12, "5m": 12, "15m": 24, "1h": 24, "4h": 60, "1d": 60}
 """Retention may not be set below these."""

@@ -1,4 +1,7 @@
-"""`python -m include.local run|stop|status|report [NAME=value …]`, behind `make run`, `stop`, `status` and `report`."""
+"""`python -m include.local run|stop|status|report [NAME=value …]`, behind `make run`, `stop`, `status` and `report`.
+
+`python -m include.local airflow …` is a command of Airflow's, as in `airflow dags list`, for the one of `make run`.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +22,14 @@ from include.local.state import State
 if TYPE_CHECKING:
     from types import FrameType
 
-USAGE = "usage: python -m include.local run|stop|status|report [NAME=value …]"
+USAGE = "usage: python -m include.local run|stop|status|report [NAME=value …], or airflow COMMAND …"
 OTHERS = {"stop": commands.stop, "status": commands.status, "report": commands.write_report}
 
 
 def main(arguments: list[str]) -> int:
     """Exit code 0: done; 1: it or the load failed; 2: the request is wrong; 3: another one is running; 130: Ctrl-C."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-    if not arguments or arguments[0] not in ("run", *OTHERS):
+    if not arguments or arguments[0] not in ("run", "airflow", *OTHERS):
         console.print(escape(USAGE))
         return 2
     command, *words = arguments
@@ -35,6 +38,8 @@ def main(arguments: list[str]) -> int:
     try:
         if command == "run":
             return commands.run(state, parse(words, dict(os.environ)), console)
+        if command == "airflow":
+            return commands.airflow(state, words, console)
         return OTHERS[command](state, console)
     except AlreadyRunning as error:
         console.print(escape(str(error)), soft_wrap=True)

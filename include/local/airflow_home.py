@@ -7,14 +7,16 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from include.klines.settings import ROOT
+from include.klines.settings import CONFIG_DIR, ROOT
 from include.local.ports import LOOPBACK
-from include.local.state import ADMIN, State, write_private
+from include.local.state import ADMIN, STATE_VARIABLE, State, write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FOREIGN = ("AIRFLOW", "PG", "PYTHON", "KLINES_")
+OURS = ("AIRFLOW", "PYTHON", "KLINES_")
+SETTINGS = "airflow-settings"
 BUNDLE = "klines"
 SIMULATED_BANNER = "SIMULATED exchange: these candles are not real"
 
@@ -81,7 +83,26 @@ def environment(state: State, *, metadata_url: str, port: int, simulated: bool, 
         "USAGE_DATA_COLLECTION__ENABLED": "False",
     }
     home = {"AIRFLOW_HOME": str(state.airflow_home)}
-    return plain_environment() | home | {f"AIRFLOW__{name}": value for name, value in options.items()}
+    return (
+        plain_environment() | _of_klines(state) | home | {f"AIRFLOW__{name}": value for name, value in options.items()}
+    )
+
+
+def _of_klines(state: State) -> dict[str, str]:
+    """The caller's choice of configuration and storage; what it does not name lies in the state's folder."""
+    stores = {name: os.environ[name] for name in ("KLINES_COLD_STORAGE", "KLINES_REPORTS") if os.environ.get(name)}
+    return {STATE_VARIABLE: str(state.folder), "KLINES_CONFIG_DIR": str(CONFIG_DIR.resolve())} | stores
+
+
+def write_settings(state: State, environment: dict[str, str]) -> None:
+    """Keep what `environment` adds to the caller's, secrets included, for `command_environment`."""
+    state.write(SETTINGS, {name: value for name, value in environment.items() if name.startswith(OURS)})
+
+
+def command_environment(state: State) -> dict[str, str] | None:
+    """The environment for one of Airflow's commands beside the components; None where they were never started."""
+    settings = state.read(SETTINGS)
+    return plain_environment() | settings if settings else None
 
 
 def write_local_settings(state: State, *, simulated: bool) -> None:
@@ -104,7 +125,7 @@ def write_local_settings(state: State, *, simulated: bool) -> None:
 
 def fingerprint(values: dict[str, str]) -> str:
     """What running components were started with; when it changes, they are started anew."""
-    settings = {name: value for name, value in values.items() if name.startswith(("AIRFLOW", "PYTHON"))}
+    settings = {name: value for name, value in values.items() if name.startswith(OURS)}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for path in sorted([*(ROOT / "plugins").rglob("*.py"), ROOT / "requirements.txt", ROOT / "constraints.txt"]):
         if path.exists():

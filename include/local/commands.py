@@ -1,9 +1,11 @@
-"""What `make run`, `make stop` and `make status` do."""
+"""What `make run`, `make stop`, `make status` and `make report` do, and Airflow's own commands."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,7 +18,7 @@ from include.klines.coverage.report.gathering import gather
 from include.klines.errors import KlinesError
 from include.klines.quality import measuring
 from include.klines.windows import Window
-from include.local import components, databases, lock, progress, report
+from include.local import airflow_home, components, databases, lock, progress, report
 from include.local.airflow_api import AirflowApi
 from include.local.airflow_home import SIMULATED_BANNER
 from include.local.errors import LocalRunError
@@ -25,7 +27,7 @@ from include.local.runtime import RECORD, Running, Runtime
 from include.local.stall import StallWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
@@ -112,6 +114,15 @@ def write_report(state: State, console: Console) -> int:
     terminal.show(console, found)
     console.print(f"\nreport: {path}", soft_wrap=True)
     return 0
+
+
+def airflow(state: State, words: Sequence[str], console: Console) -> int:
+    """One of Airflow's own commands, for the Airflow of this folder; returns its exit code."""
+    environment = airflow_home.command_environment(state)
+    if environment is None or not Runtime(state, console.print).is_up():
+        console.print("Airflow does not run: `make run` starts it.")
+        return 1
+    return subprocess.run([sys.executable, "-m", "airflow", *words], env=environment, check=False).returncode
 
 
 @contextmanager

@@ -82,6 +82,7 @@ class Runtime:
         if not warm:
             self._start(environment, api, wanted)
         self.state.write(RECORD, wanted)
+        airflow_home.write_settings(self.state, environment)
         with ThreadPoolExecutor(max_workers=1) as pool:
             pool.submit(api.answers_tasks)  # what it has to build first is built while the Dags are parsed
             for note in connections.prepare(

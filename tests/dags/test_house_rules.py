@@ -16,6 +16,7 @@ from airflow.sdk._shared.module_loading.file_discovery import find_path_from_dir
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from include.klines.load.lanes import Lane, SeriesPlan
+from include.klines.retry import ExchangeRetryPolicy
 from include.klines.settings import ROOT
 from include.klines.windows import Window
 from tests.dags.bundle import dags, parse
@@ -209,6 +210,19 @@ def test_a_task_id_starts_with_a_verb(task: Any) -> None:
 def test_a_task_is_retried_or_says_why_not(task: Any) -> None:
     assert (task.retries == 0) == (task.task_id in WITHOUT_RETRIES)
     assert task.retry_delay >= timedelta(seconds=1)
+
+
+@each_task
+def test_a_ban_is_waited_out_by_every_task_that_may_meet_one(task: Any) -> None:
+    assert isinstance(task.retry_policy, ExchangeRetryPolicy)
+
+
+@each_task
+def test_a_free_slot_goes_to_a_lane_last(task: Any) -> None:
+    lane = "lane" in task.task_id or task.task_id == "load_changed_files"
+    is_work = lane and isinstance(task, MappedOperator)
+    assert task.weight_rule == "absolute"
+    assert task.priority_weight == (1 if is_work else 10)
 
 
 @each_task

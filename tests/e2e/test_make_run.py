@@ -177,6 +177,13 @@ def test_status_tells_what_runs_and_what_is_stored(machine: Machine, first: subp
     assert "BTC 1d" in done.stdout
 
 
+def test_commands_of_airflow_reach_the_one_that_runs(machine: Machine, first: subprocess.CompletedProcess[str]) -> None:
+    done = machine.do("airflow", "dags", "list", "--output", "plain")
+    assert done.returncode == 0, said(done)
+    assert re.search(r"^klines_initial_load .*False", done.stdout, re.MULTILINE), said(done)
+    assert machine.do("airflow", "dags", "no-such-command").returncode == 2
+
+
 def test_after_a_kill_of_any_part_the_next_run_recovers(
     machine: Machine, first: subprocess.CompletedProcess[str]
 ) -> None:

@@ -240,7 +240,7 @@ def test_a_database_that_cannot_be_read_is_one_error(
 ) -> None:
     for name in ("MARKET_DB_URL", "KLINES_DSN"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(DatabaseUnavailable, match="MARKET_DB_URL"):
+    with pytest.raises(DatabaseUnavailable, match="set KLINES_DSN"):
         load_ohlcv("BTC", "1h", "2024-01-01", "2024-02-01")
     with pytest.raises(DatabaseUnavailable, match="cannot be reached"):
         load_ohlcv("BTC", "1h", "2024-01-01", "2024-02-01", dsn="postgresql://nobody:x@127.0.0.1:1/none")

@@ -15,16 +15,16 @@ from include.klines.reader.errors import DatabaseUnavailable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DSN_VARIABLES = ("MARKET_DB_URL", "KLINES_DSN")
+DSN_VARIABLES = ("KLINES_DSN", "MARKET_DB_URL")
 CONNECT_SECONDS = 10
 
 
 def find_dsn(dsn: str | None) -> str:
-    """`dsn`, or the environment's MARKET_DB_URL or KLINES_DSN; DatabaseUnavailable where there is none."""
+    """`dsn`, or the environment's KLINES_DSN or MARKET_DB_URL; DatabaseUnavailable where there is none."""
     found = dsn or next((os.environ[name] for name in DSN_VARIABLES if os.environ.get(name)), None)
     if not found:
         raise DatabaseUnavailable(
-            "no database is named: pass dsn='postgresql://user:password@host:port/market' or set MARKET_DB_URL."
+            "no database is named: pass dsn='postgresql://user:password@host:port/market' or set KLINES_DSN."
         )
     return found
 

@@ -53,7 +53,7 @@ def load_ohlcv(
     units of `symbol` by the documented ratio. A column `listed_as` names each row's pair, attrs["seams"] the changes;
     the time between the two is a hole of cause `not_listed`, treated by on_outage. A reused ticker is never stitched.
     as_of: the values of that time, before later revisions. Candles that were added since are there all the same.
-    dsn: address of the database, or an open psycopg connection; else the environment's MARKET_DB_URL or KLINES_DSN.
+    dsn: address of the database, or an open psycopg connection; else the environment's KLINES_DSN or MARKET_DB_URL.
 
     Returns float64 columns on a UTC DatetimeIndex named `timestamp`, without holes and with `freq` unless rows were
     dropped. `attrs` holds the fingerprint, the coverage (expected, present, missing by cause, windows) and the source.
