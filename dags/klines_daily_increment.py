@@ -15,8 +15,9 @@ days that ran before.
 whatever the time is. One made by hand goes up to its logical date.
 
 **What to do when it fails**: clear the red lanes, or leave it: the next run reads `lookback_days` again, and
-`klines_weekly_gap_fill` looks 90 days back. `Banned`: the lane is tried again when the ban has ended. `GeoBlocked`: set
-the host of `binance_default` to `https://data-api.binance.vision`. Everything else is in `docs/operations.md`.
+`klines_weekly_gap_fill` looks 90 days back. `Banned`: the task is tried again when the ban has ended. `GeoBlocked`: if
+you changed the host of `binance_default`, set it back to `https://data-api.binance.vision`; else run from another
+location, or through a proxy. How, and everything else, is in `docs/operations.md`.
 """
 
 from __future__ import annotations

@@ -10,8 +10,9 @@ each revision is kept in `market_data_revision`. Two runs over the same series t
 
 **What to do when it fails**: every lane that could load has loaded. Open a red lane: its last line says which windows
 failed and why. Clear the red lanes, or trigger the same run again; both go on where it stopped.
-`GeoBlocked`: set the host of `binance_default` to `https://data-api.binance.vision`. `Banned`: nothing to do, the lane
-is tried again when the ban has ended. Everything else is in `docs/operations.md`.
+`Banned`: nothing to do, the task is tried again when the ban has ended. `GeoBlocked`: if you changed the host of
+`binance_default`, set it back to `https://data-api.binance.vision`; else run from another location, or through a proxy.
+How, and everything else, is in `docs/operations.md`.
 """
 
 from __future__ import annotations

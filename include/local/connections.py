@@ -47,7 +47,7 @@ def _binance(api: AirflowApi, state: State, exchange: ExchangeChoice, *, chosen:
         "connection_id": BINANCE_CONN_ID,
         "conn_type": CONNECTION_TYPE,
         "host": exchange.rest_url,
-        "description": "Binance market data; the extras are explained in the README",
+        "description": "Binance market data; its form explains each setting",
         "extra": json.dumps(addresses | PACING),
     }
     recorded = state.read(RECORD)

@@ -1,6 +1,7 @@
 """The runtime's own folder: `.run/` in the checkout, or the folder that KLINES_STATE names.
 
-Everything in it can be deleted while nothing runs, at the price of the embedded databases in it.
+It can be deleted while nothing runs. That loses the embedded databases, the candles that the prune put into `cold/`
+(besides Binance the only copy) and the `reports/`. Root's databases may be elsewhere: see postgres_folder.py.
 """
 
 from __future__ import annotations

@@ -33,8 +33,10 @@ def _section(dag: DAG) -> str:
     )
     title, _, text = runbook.partition("\n")
     lines = [f"## {dag.dag_id}", "", f"**{title}**", "", f"Schedule: {schedule}. Tags: {', '.join(sorted(dag.tags))}."]
-    lines += ["", text.strip(), "", "| field | values | default | meaning |", "|---|---|---|---|"]
-    lines += [_field(name, dag.params.get_param(name)) for name in dag.params]
+    lines += ["", text.strip()]
+    if dag.params:
+        lines += ["", "| field | values | default | meaning |", "|---|---|---|---|"]
+        lines += [_field(name, dag.params.get_param(name)) for name in dag.params]
     lines += ["", "| task | tries | ends after | |", "|---|---|---|---|"]
     lines += [_task(task) for task in dag.topological_sort()]
     return "\n".join([*lines, ""])
@@ -59,8 +61,13 @@ def _readable(kind: str, schema: dict[str, Any]) -> str:
 
 def _task(task: Any) -> str:
     hours = task.execution_timeout.total_seconds() / 3600
-    mapped = "one a lane" if task.is_mapped else ""
-    return f"| `{task.task_id}` | {task.retries + 1} | {hours:g} h | {mapped} |"
+    return f"| `{task.task_id}` | {task.retries + 1} | {hours:g} h | {_mapped(task) if task.is_mapped else ''} |"
+
+
+def _mapped(task: Any) -> str:
+    """What a mapped task has one instance of, by the name of the argument that it is mapped over."""
+    (argument,) = getattr(task, "op_kwargs_expand_input", task.expand_input).value
+    return {"lane": "one a lane", "kind": "one a promise"}[argument]
 
 
 def _cell(text: str) -> str:

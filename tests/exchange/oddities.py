@@ -1,4 +1,4 @@
-"""What is known to be wrong in the archive (BINANCE.md sections 2 and 3)."""
+"""What is known to be wrong in the archive: an hour that only it has, and stale values (public-data issue 475)."""
 
 from __future__ import annotations
 

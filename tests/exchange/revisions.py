@@ -31,7 +31,7 @@ class Revision:
 
 
 RECORDED_REVISION = Revision("BTCUSDT", seconds("2021-01-11 08:00"), seconds("2021-09-01 00:00"))
-"""BINANCE.md section 3: Binance revised this hour in or after 2021-08."""
+"""Binance revised this hour: recordings of 2021-08 have a volume of 6432 BTC, those of 2022-10 have 8457."""
 
 
 def revised(hours: Columns, revision: Revision, series: Series) -> Columns:

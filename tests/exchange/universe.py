@@ -1,6 +1,6 @@
 """The simulated pairs: what is listed when, at which price, and when all of them or one of them stand still.
 
-Dates of the core thirty, of LUNA and of the exchange's outages are BINANCE.md's; the rest is plausible.
+Dates of the core thirty, of LUNA and of the exchange's outages are those of Binance's candles; the rest is plausible.
 """
 
 from __future__ import annotations

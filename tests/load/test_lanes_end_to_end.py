@@ -43,7 +43,7 @@ def test_a_year_comes_from_the_archive_with_exactly_the_outages_missing(
 ) -> None:
     reports = load(conn, exchange.url, **YEAR)
     assert [report.name for report in reports] == ["BTC, ETH 1d", "BTC, ETH 1h"]
-    missing = 17  # BINANCE.md section 4, with 2020-12-21 14:00, which the archive has
+    missing = 17  # REST lacks 18 hours of 2020 for every pair; the archive has one of them, 2020-12-21 14:00
     assert [report.counts.inserted for report in reports] == [2 * 366, 2 * (366 * 24 - missing)]
     assert rows(conn, "SELECT symbol, sum(missing_records) FROM data_gap GROUP BY 1") == [("BTC", 17), ("ETH", 17)]
     assert rows(conn, "SELECT DISTINCT cause FROM data_gap WHERE timeframe = '1h'") == [("exchange_outage",)]

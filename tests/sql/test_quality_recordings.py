@@ -1,4 +1,4 @@
-"""The quality of real candles: the holes of BINANCE.md section 4, all explained, and no false alarm."""
+"""The quality of real candles: the hours that no pair has, all explained, and no false alarm."""
 
 from __future__ import annotations
 

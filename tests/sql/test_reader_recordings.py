@@ -11,7 +11,7 @@ from tests.sql.stored import COLUMNS, delete, explain, list_symbol, recording, s
 if TYPE_CHECKING:
     import psycopg
 
-OUTAGES_2020_2022 = [  # BINANCE.md section 4, as far as the recordings reach
+OUTAGES_2020_2022 = [  # hours that no pair has, as far as the recordings reach
     ("2020-02-09 02:00", 1), ("2020-02-19 12:00", 5), ("2020-03-04 10:00", 1), ("2020-04-25 02:00", 2),
     ("2020-06-28 02:00", 3), ("2020-11-30 06:00", 1), ("2020-12-21 14:00", 4), ("2020-12-25 02:00", 1),
     ("2021-02-11 04:00", 1), ("2021-03-06 02:00", 1), ("2021-04-20 02:00", 2), ("2021-04-25 05:00", 3),

@@ -171,6 +171,7 @@ def test_scaling_out_changes_the_executor_and_adds_workers_and_nothing_else(env_
         assert {key: value for key, value in local[name].items() if key != "environment"} == {
             key: value for key, value in scaled[name].items() if key != "environment"
         }
+    assert compose(read_env(env_file) | {"WORKERS": "4"})["services"]["worker"]["scale"] == 4
     assert scaled["worker"]["environment"].items() >= scaled["scheduler"]["environment"].items()
 
 

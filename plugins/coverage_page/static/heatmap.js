@@ -253,7 +253,7 @@ function empty(timeframe, filters) {
       "div",
       { class: "note" },
       h("h2", {}, `Nothing is stored for ${timeframe} yet`),
-      h("p", {}, "Load some history first: the core tier since 2020 takes a few minutes an asset."),
+      h("p", {}, "Load some history first: begin with the core tier."),
       h(
         "p",
         {},
