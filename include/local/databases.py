@@ -1,7 +1,8 @@
 """Where candles and Airflow's metadata live: the embedded server, or the server that MARKET_DB_URL names.
 
 With MARKET_DB_URL the candles go into that very database, simulated ones into `market_sim` beside it, and Airflow's
-metadata into `<name>_airflow` beside it. Where the role may not create that, the metadata stay in the embedded server.
+metadata into `<name>_airflow_<id>` beside it, one for each runtime folder: several machines may load into the same
+database, each with an Airflow of its own. Where the role may not create that, the metadata stay in the embedded server.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 import psycopg
+from cryptography.fernet import Fernet, InvalidToken
 from psycopg import sql as compose
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -24,9 +26,12 @@ from include.server import cluster
 from include.server.cluster import MARKET, METADATA, READER, WRITER
 
 if TYPE_CHECKING:
-    from include.local.state import State
+    from include.local.state import Secrets, State
 
 SIMULATED = "market_sim"
+ID_LENGTH = 8
+LONGEST_NAME = 63 - len("_airflow_") - ID_LENGTH
+"""PostgreSQL cuts what is longer than 63 bytes."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +125,7 @@ def _given(state: State, market_url: str, *, simulated: bool) -> Databases:
         given = conninfo_to_dict(market_url)
         market = make_conninfo(**given)  # type: ignore[arg-type]  # libpq's options are all text
         with psycopg.connect(market, autocommit=True, connect_timeout=10) as conn:
-            name = conn.info.dbname
-            metadata = f"{name}_airflow"
+            metadata = _metadata_name(state.secrets(), conn, market)
             if simulated:
                 market = make_conninfo(market, dbname=SIMULATED)
                 _create_database(conn, SIMULATED)
@@ -137,6 +141,41 @@ def _given(state: State, market_url: str, *, simulated: bool) -> Databases:
     except psycopg.Error as error:
         raise LocalRunError(f"MARKET_DB_URL cannot be used: {str(error).strip()}") from error
     return Databases(market, make_conninfo(market, dbname=metadata), None)
+
+
+def _metadata_name(secrets: Secrets, conn: psycopg.Connection, market: str) -> str:
+    """The database that only this folder's Airflow uses: it alone has the key of what is encrypted in it.
+
+    Once there was one `<name>_airflow` for all. It stays that of the folder whose key fits, with its history.
+    """
+    name = conn.info.dbname
+    shared = f"{name}_airflow"
+    statement = "SELECT FROM pg_database WHERE datname = %(name)s::text AND has_database_privilege(oid, 'CONNECT')"
+    found = conn.execute(statement, {"name": shared}).fetchone()
+    if found is not None and _is_key_of(secrets.fernet, make_conninfo(market, dbname=shared)):
+        return shared
+    return f"{name[:LONGEST_NAME]}_airflow_{secrets.runtime_id[:ID_LENGTH]}"
+
+
+def _is_key_of(fernet: str, metadata: str) -> bool:
+    """Whether the key reads any secret that Airflow's connections in that database hold."""
+    try:
+        with psycopg.connect(metadata, autocommit=True, connect_timeout=10) as conn:
+            encrypted = conn.execute(
+                "SELECT coalesce(password, '') FROM connection WHERE is_encrypted"
+                " UNION ALL SELECT coalesce(extra, '') FROM connection WHERE is_extra_encrypted"
+            ).fetchall()
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
+        return False
+    return any(_reads(Fernet(fernet), secret) for (secret,) in encrypted)
+
+
+def _reads(key: Fernet, secret: str) -> bool:
+    try:
+        key.decrypt(secret)
+    except InvalidToken:
+        return False
+    return True
 
 
 def _metadata_of_embedded(state: State) -> tuple[str, PostgresServer]:

@@ -47,8 +47,11 @@ class ExchangeChoice:
 BINANCE = ExchangeChoice("binance", BINANCE_REST, BINANCE_ARCHIVE, BINANCE_LIST)
 
 
-def choose(asked: str) -> ExchangeChoice:
-    """Decide for `asked`; probes Binance where it must. Raises InvalidRequest or, for binance, LocalRunError."""
+def choose(asked: str, *, was_real: bool = False) -> ExchangeChoice:
+    """Decide for `asked`; probes Binance where it must. Raises InvalidRequest, or LocalRunError where none answers.
+
+    `was_real`: the system loads real candles already, so `auto` must not take it to invented ones in passing.
+    """
     if asked == "simulated":
         return ExchangeChoice("simulated", "", "", "", "EXCHANGE=simulated asks for it")
     if asked in ("auto", "binance"):
@@ -57,6 +60,11 @@ def choose(asked: str) -> ExchangeChoice:
             return BINANCE
         if asked == "binance":
             raise LocalRunError(f"Binance cannot be used from here: {trouble}. Try later; {AS_BINANCE}.")
+        if was_real:
+            raise LocalRunError(
+                f"Binance cannot be used from here: {trouble}. Nothing was changed, and what is stored stays: "
+                "try again later, or ask for invented candles with EXCHANGE=simulated."
+            )
         return ExchangeChoice("simulated", "", "", "", f"Binance cannot be used from here: {trouble}")
     url, host = _address(asked)
     trouble, invented = _ask(f"{url}/api/v3/ping")

@@ -12,14 +12,11 @@ from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
 from include.local.errors import LocalRunError
-from include.local.processes import started_at
+from include.local.processes import has_started, started_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-SAME_START_SECONDS = 2.0
-"""The start of a process is told relative to the machine's, which moves a little as its clock is set."""
 
 
 class AlreadyRunning(LocalRunError):
@@ -78,8 +75,6 @@ def _read_holder(text: str) -> dict[str, Any]:
     """Who holds the lock; empty where the holder has not said so yet, and what stands there is of a killed one."""
     try:
         holder: dict[str, Any] = json.loads(text)
-        started = started_at(holder["pid"])
-        same = started is not None and abs(started - holder["started"]) < SAME_START_SECONDS
-        return holder if same else {}
+        return holder if has_started(holder["pid"], holder["started"]) else {}
     except (ValueError, KeyError, TypeError):
         return {}

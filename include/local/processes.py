@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -17,7 +18,6 @@ from include.local.errors import LocalRunError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from include.local.state import State
 
@@ -25,6 +25,11 @@ MARKER = "KLINES_RUNTIME_ID"
 COMPONENT = "KLINES_COMPONENT"
 LOG_BYTES = 20 * 2**20
 RECORD = "processes"
+PROC = Path("/proc")
+START_FIELD = 19
+"""`starttime` of proc(5), counted behind the name, which may hold anything."""
+SAME_START_SECONDS = 2.0
+"""Without /proc the start is told by the clock, which moves a little as it is set."""
 
 
 class Processes:
@@ -69,7 +74,7 @@ class Processes:
         entry: dict[str, Any] = self.state.read(RECORD).get(name, {})
         try:
             process = psutil.Process(int(entry["pid"]))
-            if process.create_time() != entry["started"] or process.status() == psutil.STATUS_ZOMBIE:
+            if not has_started(process.pid, entry["started"]) or process.status() == psutil.STATUS_ZOMBIE:
                 return None
         except (KeyError, psutil.Error):
             return None
@@ -143,12 +148,36 @@ class Processes:
             return False  # another user's process, or gone
 
 
-def started_at(pid: int) -> float | None:
-    """When a process was started, which tells it from a later one with the same id; None where there is none."""
+def started_at(pid: int) -> str | float | None:
+    """What tells a process from a later one with the same id, to be kept as JSON; None where there is no such process.
+
+    Where there is /proc: the machine's boot and the clock ticks since, which nothing changes. Elsewhere seconds since
+    1970, which psutil corrects as the clock is set.
+    """
+    try:
+        fields = (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+        return f"{_boot()} {fields[START_FIELD]}"
+    except OSError:
+        pass
     try:
         return float(psutil.Process(pid).create_time())
     except psutil.Error:
         return None
+
+
+def has_started(pid: int, recorded: object) -> bool:
+    """Whether the process with that id is the one of which `started_at` was recorded."""
+    started = started_at(pid)
+    if isinstance(started, float) and isinstance(recorded, float):
+        return abs(started - recorded) < SAME_START_SECONDS
+    return started is not None and started == recorded
+
+
+def _boot() -> str:
+    try:
+        return (PROC / "sys/kernel/random/boot_id").read_text().strip()
+    except OSError:  # some sandboxes have none
+        return "boot"
 
 
 def _signal(processes: list[psutil.Process], number: signal.Signals) -> None:

@@ -49,7 +49,8 @@ class Runtime:
         started_at = time.time()
         password, is_new = self.state.ui_password()
         with ThreadPoolExecutor(max_workers=1) as pool:
-            choosing = pool.submit(choose, request.exchange)
+            was_real = self.state.read(RECORD).get("simulated") is False
+            choosing = pool.submit(choose, request.exchange, was_real=was_real)
             if not request.market_url:
                 self._start_database()
             exchange = choosing.result()
@@ -113,6 +114,18 @@ class Runtime:
             api.patch(f"dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}", {"state": "failed", "note": note})
         return len(chosen)
 
+    def pause_scheduled(self, api: AirflowApi) -> None:
+        """Pause every scheduled Dag, and say which: a day done for one exchange counts as done for the other."""
+        found = [dag["dag_id"] for dag in api.pages("dags", "dags", tags=["scheduled"], paused=False)]
+        for dag_id in found:
+            api.patch(f"dags/{dag_id}", {"is_paused": True}, update_mask=["is_paused"])
+        if found:
+            self.say(
+                f"paused because EXCHANGE was changed: {', '.join(found)}. "
+                "A day that they run for one exchange counts as done for the other too: unpause them in the UI "
+                "once EXCHANGE is what they shall load from"
+            )
+
     def _fits(self, wanted: dict[str, Any]) -> bool:
         record = self.state.read(RECORD)
         same = all(record.get(key) == value for key, value in wanted.items() if key not in IRRELEVANT)
@@ -125,14 +138,16 @@ class Runtime:
         if any(record.get(key) != wanted[key] for key in ("airflow", "metadata")):
             self.say("preparing Airflow's own database")
             components.migrate_metadata(self.processes, environment)
-        self.state.write(RECORD, wanted)
-        self.say(f"starting Airflow: {', '.join(components.AIRFLOW)}")
         switching = record.get("simulated") not in (None, wanted["simulated"])
+        # until the other side is left, the record says so: a start that is interrupted is a switch again
+        self.state.write(RECORD, wanted | {"simulated": record["simulated"]} if switching else wanted)
+        self.say(f"starting Airflow: {', '.join(components.AIRFLOW)}")
         first = (components.API_SERVER,) if switching else components.NEEDED_FIRST
         components.start_airflow(self.processes, environment, first)
         components.wait_for_api(self.processes, api)
         if switching:  # what was planned for the other exchange must not go on, and no task may run until both
             self.end_runs(api, "ended because EXCHANGE was changed")  # connections point to the same side
+            self.pause_scheduled(api)
 
     def _start_database(self) -> None:
         server = databases.embedded_server(self.state)

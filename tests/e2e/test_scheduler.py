@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from include.local.runtime import Runtime
 from tests.e2e.scheduler import RunningAirflow, running_airflow
 from tests.exchange import Exchange
 from tests.honesty import assert_no_lie
@@ -142,6 +143,15 @@ def test_a_backfill_and_a_catchup_go_oldest_first_take_months_from_the_archive_a
     ]
     with psycopg.connect(airflow.market) as conn:
         assert_no_lie(conn)
+
+
+def test_changing_the_exchange_pauses_what_is_scheduled_and_says_so(airflow: RunningAirflow) -> None:
+    airflow.unpause("klines_weekly_gap_fill")
+    said: list[str] = []
+    Runtime(airflow.processes.state, said.append).pause_scheduled(airflow.api)
+    dags = {dag["dag_id"]: dag["is_paused"] for dag in airflow.api.pages("dags", "dags")}
+    assert {dag_id for dag_id, paused in dags.items() if not paused} == {"klines_initial_load", "klines_quality_check"}
+    assert "EXCHANGE was changed: klines_weekly_gap_fill. A day" in said[0]
 
 
 def ended(airflow: RunningAirflow, run_type: str) -> list[dict[str, Any]]:

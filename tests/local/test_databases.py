@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from cryptography.fernet import Fernet
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from include.local import databases
@@ -12,6 +13,7 @@ from include.local.errors import LocalRunError
 from include.local.state import State
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.conftest import TestServer
@@ -24,20 +26,93 @@ def test_a_database_that_was_given_to_one_exchange_refuses_the_other(market_dsn:
         databases.name_database(market_dsn, "binance")
 
 
-def test_a_given_database_gets_metadata_beside_it_where_its_role_may_create_databases(
-    postgres_server: TestServer, market_dsn: str, tmp_path: Path
-) -> None:
+@pytest.fixture
+def given(postgres_server: TestServer, market_dsn: str) -> Iterator[str]:
+    """The address of a market database as a role that may create others; the metadata beside it are dropped."""
     name = str(conninfo_to_dict(market_dsn)["dbname"])
-    as_owner = postgres_server.dsn(name, "postgres")
-    stores = databases.prepare(State(tmp_path), as_owner, simulated=False)
-    try:
-        assert stores.server is None
-        assert conninfo_to_dict(stores.market)["dbname"] == name
-        assert conninfo_to_dict(stores.metadata)["dbname"] == f"{name}_airflow"
-        with psycopg.connect(stores.metadata) as conn:
-            assert conn.execute("SELECT 1").fetchone() == (1,)
-    finally:
-        postgres_server.drop(f"{name}_airflow")
+    yield postgres_server.dsn(name, "postgres")
+    with postgres_server.admin() as conn:
+        beside = conn.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (f"{name}_airflow",))
+        found = [metadata for (metadata,) in beside]
+    for metadata in found:
+        postgres_server.drop(metadata)
+
+
+def test_a_given_database_gets_metadata_beside_it_where_its_role_may_create_databases(
+    given: str, tmp_path: Path
+) -> None:
+    state = State(tmp_path)
+    stores = databases.prepare(state, given, simulated=False)
+    name = conninfo_to_dict(given)["dbname"]
+    assert stores.server is None
+    assert conninfo_to_dict(stores.market)["dbname"] == name
+    assert conninfo_to_dict(stores.metadata)["dbname"] == f"{name}_airflow_{state.secrets().runtime_id[:8]}"
+    with psycopg.connect(stores.metadata) as conn:
+        assert conn.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_two_folders_share_a_given_database_and_never_the_metadata_beside_it(given: str, tmp_path: Path) -> None:
+    first, second = (databases.prepare(folder(tmp_path / name), given, simulated=False) for name in ("a", "b"))
+    assert first.market == second.market
+    assert first.metadata != second.metadata
+    assert databases.prepare(State(tmp_path / "a"), given, simulated=False) == first
+
+
+def test_metadata_that_were_once_for_all_stay_with_the_folder_whose_key_they_are_encrypted_with(
+    postgres_server: TestServer, given: str, tmp_path: Path
+) -> None:
+    owner, other = folder(tmp_path / "a"), folder(tmp_path / "b")
+    once_for_all = f"{conninfo_to_dict(given)['dbname']}_airflow"
+    with postgres_server.admin() as conn:
+        conn.execute(f"CREATE DATABASE {once_for_all}")
+    assert metadata_name(owner, given) != once_for_all, "it has no tables: nobody's"
+    with postgres_server.admin(once_for_all) as conn:
+        make_connections(conn, owner.secrets().fernet)
+    assert metadata_name(owner, given) == once_for_all
+    assert metadata_name(other, given) != once_for_all
+
+
+def test_metadata_that_the_role_may_not_read_are_not_its_own(
+    postgres_server: TestServer, given: str, tmp_path: Path
+) -> None:
+    state = folder(tmp_path / "a")
+    name = str(conninfo_to_dict(given)["dbname"])
+    with postgres_server.admin() as conn:
+        conn.execute(f"CREATE DATABASE {name}_airflow")
+    with postgres_server.admin(f"{name}_airflow") as conn:
+        make_connections(conn, state.secrets().fernet)
+    with psycopg.connect(postgres_server.dsn(name)) as conn:
+        own = f"{name}_airflow_{state.secrets().runtime_id[:8]}"
+        assert databases._metadata_name(state.secrets(), conn, postgres_server.dsn(name)) == own
+        with postgres_server.admin() as admin:
+            admin.execute(f"REVOKE CONNECT ON DATABASE {name}_airflow FROM public")
+        assert databases._metadata_name(state.secrets(), conn, postgres_server.dsn(name)) == own
+
+
+def folder(path: Path) -> State:
+    state = State(path)
+    state.prepare()
+    return state
+
+
+def metadata_name(state: State, given: str) -> object:
+    return conninfo_to_dict(databases.prepare(state, given, simulated=False).metadata)["dbname"]
+
+
+def make_connections(conn: psycopg.Connection, fernet: str) -> None:
+    """Airflow's own table of connections, with one that was encrypted with that key."""
+    from airflow.models.connection import Connection
+    from sqlalchemy.dialects import postgresql
+    from sqlalchemy.schema import CreateTable
+
+    table = CreateTable(Connection.__table__, include_foreign_key_constraints=[])
+    conn.execute(str(table.compile(dialect=postgresql.dialect())).encode())
+    secret = Fernet(fernet).encrypt(b"{}").decode()
+    conn.execute(
+        "INSERT INTO connection (conn_id, conn_type, is_encrypted, extra, is_extra_encrypted)"
+        " VALUES ('binance_default', 'http', false, %s, true)",
+        (secret,),
+    )
 
 
 def test_a_given_address_that_does_not_answer_is_one_sentence(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import psutil
@@ -20,8 +21,7 @@ from include.local.state import State
 from tests.polling import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from include.local.airflow_api import AirflowApi
 
@@ -105,6 +105,51 @@ def test_a_component_started_this_moment_is_ended_though_its_environment_does_no
 def test_a_recycled_process_id_is_not_taken_for_ours(processes: Processes) -> None:
     processes.state.write("processes", {"scheduler": {"pid": os.getpid(), "started": 1.0}})
     assert processes.find("scheduler") is None
+
+
+@pytest.fixture(params=["with /proc", "without"])
+def clock(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Sets the machine's clock forward by seconds, as far as psutil tells the starts of processes by it."""
+    if request.param == "without":  # as on macOS
+        monkeypatch.setattr("include.local.processes.PROC", tmp_path / "no proc")
+    elif not Path("/proc/self/stat").exists():
+        pytest.skip("this machine has no /proc")
+    told = psutil.Process.create_time
+
+    def set_forward(seconds: float) -> None:
+        monkeypatch.setattr(psutil.Process, "create_time", lambda process: told(process) + seconds)
+
+    return set_forward
+
+
+def test_a_component_is_found_after_the_clock_was_corrected(
+    processes: Processes, clock: Callable[[float], None]
+) -> None:
+    processes.start("scheduler", SLEEPER, os.environ)
+    clock(1)
+    found = Processes(processes.state).find("scheduler")
+    assert found is not None
+    processes.check(["scheduler"])
+
+
+def test_the_next_process_with_the_id_of_a_component_is_not_taken_for_it(
+    processes: Processes, clock: Callable[[float], None]
+) -> None:
+    processes.start("scheduler", SLEEPER, os.environ)
+    record = processes.state.read("processes")
+    record["scheduler"]["pid"] = os.getpid()
+    processes.state.write("processes", record)
+    assert processes.find("scheduler") is None
+
+
+def test_the_holder_of_the_lock_is_known_after_the_clock_was_corrected(
+    tmp_path: Path, clock: Callable[[float], None]
+) -> None:
+    with lock.hold(tmp_path / "lock", "run"):
+        clock(1)
+        with pytest.raises(lock.AlreadyRunning) as refused, lock.hold(tmp_path / "lock", "stop"):
+            pass
+    assert refused.value.pid == os.getpid()
 
 
 def test_a_component_that_died_is_named_with_the_end_of_its_log(processes: Processes) -> None:

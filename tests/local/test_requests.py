@@ -85,6 +85,13 @@ def test_auto_says_why_it_uses_the_simulated_exchange(monkeypatch: pytest.Monkey
     assert "451" in chosen.reason
 
 
+def test_auto_never_takes_a_system_of_real_candles_to_invented_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange_choice, "why_unreachable", lambda: "no connection to the host")
+    with pytest.raises(LocalRunError, match=r"no connection to the host\. Nothing was changed.* EXCHANGE=simulated"):
+        exchange_choice.choose("auto", was_real=True)
+    assert exchange_choice.choose("simulated", was_real=True).simulated
+
+
 def test_binance_fails_where_it_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exchange_choice, "why_unreachable", lambda: "no connection to the host")
     with pytest.raises(LocalRunError, match="no connection to the host"):
