@@ -80,7 +80,7 @@ def coverage(
     request = parse_request(timeframe, start, end)
     with snapshot(dsn) as conn:
         subject = find_subjects(conn, [symbol])[symbol]
-        base = request.length if timeframe in TIMEFRAMES else find_base(conn, subject, request.length)
+        base = find_base(conn, subject, request.length)
         parts = [request]
         if subject.listings:
             spans = [(one.first_open(base), one.last_end(base)) for one in touched_listings(subject, request, base)]
