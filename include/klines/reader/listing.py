@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from include.klines.intervals import TIMEFRAMES
 from include.klines.reader.errors import RangeOutsideListing, ReusedTicker, UnknownSymbol
-from include.klines.reader.request import Length, Request, base_candidates, micros, moment
+from include.klines.reader.request import Length, Request, base_candidates, in_utc, micros, moment
 from include.klines.reader.statements import statement
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ class Subject:
 def find_subjects(conn: psycopg.Connection, symbols: Sequence[str]) -> dict[str, Subject]:
     """The listings of each symbol; none for a symbol that is stored only, or not known at all."""
     subjects: dict[str, Subject] = {}
-    for symbol, read_at, exchange, *listing in conn.execute(statement("listing"), {"symbols": list(symbols)}):
+    rows = conn.execute(statement("listing"), {"symbols": list(symbols)})
+    for symbol, read_at, exchange, *listing in map(in_utc, rows):
         known = subjects.setdefault(symbol, Subject(symbol, read_at, exchange, ()))
         if listing[0] is not None:
             subjects[symbol] = replace(known, listings=(*known.listings, Listing(*listing)))

@@ -18,6 +18,7 @@ from include.klines.reader.request import (
     Request,
     Time,
     check_policies,
+    in_utc,
     micros,
     parse_columns,
     parse_request,
@@ -95,7 +96,7 @@ def unpin(name: str, *, dsn: str | psycopg.Connection | None = None) -> None:
 def pins(*, dsn: str | psycopg.Connection | None = None) -> list[Pin]:
     """All pinned datasets, by name."""
     with snapshot(dsn) as conn:
-        return [_pin(*row) for row in conn.execute(statement("pinned"), {"name": None})]
+        return [_pin(*in_utc(row)) for row in conn.execute(statement("pinned"), {"name": None})]
 
 
 def load_pinned(
@@ -140,7 +141,7 @@ def _find(conn: psycopg.Connection, name: str) -> Pin:
     row = conn.execute(statement("pinned"), {"name": name}).fetchone()
     if row is None:
         raise _unknown(conn, name)
-    return _pin(*row)
+    return _pin(*in_utc(row))
 
 
 def _pin(
@@ -168,7 +169,7 @@ def _unknown(conn: psycopg.Connection, name: str) -> UnknownPin:
 
 def _since(conn: psycopg.Connection, name: str, kept: Pin, request: Request) -> list[Any]:
     binds = series_binds("", request) | {"symbols": list(kept.symbols or ()), "as_of": kept.pinned_at}
-    return conn.execute(statement(name), binds).fetchall()
+    return [in_utc(row) for row in conn.execute(statement(name), binds)]
 
 
 def _mismatch(
