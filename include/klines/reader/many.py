@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, overload
 import pandas as pd
 
 from include.klines.reader.connection import snapshot
-from include.klines.reader.frames import read_frame
+from include.klines.reader.frames import read_frame, read_frames
 from include.klines.reader.policy import refuse, unexplained
 from include.klines.reader.reading import read_series
 from include.klines.reader.request import (
@@ -122,5 +122,4 @@ def _chunks(
                 for window in unexplained(reading.series)
             ]
             refuse(symbol, request, [window for window, _ in found], found[0][1] if found else None)
-        for part in parts:
-            yield read_frame(conn, symbol, part, columns, on_gap, on_outage)
+        yield from read_frames(conn, symbol, parts, columns, on_gap, on_outage)

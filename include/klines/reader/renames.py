@@ -71,8 +71,11 @@ def read_stitched_frame(
         for segment in segments:
             refuse_gaps(segment.reading.series)
     stitched = _stitch(symbol, request, segments)
-    carried = close_before(conn, segments[0].reading) if on_outage == "ffill" and segments[0].first == 0 else None
-    treated = treat(stitched, on_gap, on_outage, None if carried is None else carried * segments[0].link.units)
+    carried = None
+    if on_outage == "ffill":
+        before = close_before(conn, replace(segments[0].reading, series=stitched), request.start)
+        carried = None if before is None else before * segments[0].link.units
+    treated = treat(stitched, on_gap, on_outage, carried)
     own = next((s.reading for s in segments if s.link.symbol == symbol), segments[0].reading)
     fingerprint = _fingerprint(conn, symbol, segments, on_gap, on_outage)
     attrs = describe(replace(own, series=stitched), on_gap, on_outage, fingerprint)
