@@ -64,7 +64,7 @@ def load_many(
     """
     names, request, wanted = parse_symbols(symbols), parse_request(timeframe, start, end), parse_columns(columns)
     check_policies(on_gap, on_outage)
-    with snapshot(dsn) as conn:
+    with snapshot(dsn, request.length) as conn:
         frames = {name: read_frame(conn, name, request, wanted, on_gap, on_outage) for name in names}
     if not long:
         return frames
@@ -113,7 +113,7 @@ def _chunks(
         replace(request, start=start, end=min(start + stride, request.end))
         for start in range(request.start, request.end, stride)
     ]
-    with snapshot(dsn) as conn:
+    with snapshot(dsn, request.length) as conn:
         if on_gap == "raise":
             readings = (read_series(conn, symbol, part, ()) for part in parts)
             found = [

@@ -72,7 +72,7 @@ def pin(
     """
     names, request = parse_symbols(symbols), parse_request(timeframe, start, end)
     check_policies(on_gap, on_outage)
-    with snapshot(dsn, write=True) as conn:
+    with snapshot(dsn, request.length, write=True) as conn:
         digest = combine_many({one: read_fingerprint(conn, one, request, on_gap, on_outage) for one in names})
         binds = series_binds("", request) | {
             "name": name, "symbols": list(names), "fingerprint": digest,
@@ -118,10 +118,11 @@ def load_pinned(
     wanted = parse_columns(columns)
     with snapshot(dsn) as conn:
         kept = _find(conn, name)
-        if kept.symbols is None:
-            raise InvalidRequest(f"the pin {name!r} keeps every symbol: read those you need with load_many().")
-        request = parse_request(kept.timeframe, kept.start, kept.end)
-        as_of = micros(kept.pinned_at) if revised == "undo" else None
+    if kept.symbols is None:
+        raise InvalidRequest(f"the pin {name!r} keeps every symbol: read those you need with load_many().")
+    request = parse_request(kept.timeframe, kept.start, kept.end)
+    as_of = micros(kept.pinned_at) if revised == "undo" else None
+    with snapshot(dsn, request.length) as conn:
         frames = {
             symbol: read_frame(conn, symbol, request, wanted, kept.on_gap, kept.on_outage, as_of=as_of)
             for symbol in kept.symbols
