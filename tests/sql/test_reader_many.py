@@ -234,6 +234,19 @@ def test_a_rename_is_stitched_by_its_ratio_with_the_seam_marked(
     assert old.attrs["coverage"]["causes"] == {"not_listed": 55}
 
 
+def test_a_range_in_the_successor_alone_has_a_fingerprint_of_its_own(
+    market_dsn: str, renamed: dict[str, pd.DataFrame]
+) -> None:
+    late = ("1h", "2024-03-20", "2024-03-30")
+    scaled = load_ohlcv("MKR", *late, follow_renames=True, dsn=market_dsn)
+    followed = load_ohlcv("SKY", *late, follow_renames=True, dsn=market_dsn)
+    plain = load_ohlcv("SKY", *late, dsn=market_dsn)
+
+    np.testing.assert_array_equal(scaled["close"], plain["close"] * 24000)
+    assert scaled.attrs["fingerprint"] != plain.attrs["fingerprint"]
+    assert followed.attrs["fingerprint"] == plain.attrs["fingerprint"]
+
+
 def test_without_asking_a_rename_is_not_followed(market_dsn: str, renamed: dict[str, pd.DataFrame]) -> None:
     with pytest.raises(RangeOutsideListing):
         load_ohlcv("MKR", *MARCH, dsn=market_dsn)

@@ -168,6 +168,19 @@ def test_coverage_is_the_same_in_sql_and_python(
     assert row["adjusted_completeness_percentage"] == pytest.approx(found.adjusted_completeness)
 
 
+def test_coverage_of_candles_made_of_shorter_ones_starts_with_the_first_whole_one(
+    reader: psycopg.Connection, market_dsn: str, market_conn: psycopg.Connection
+) -> None:
+    store(market_conn, "SOL", "1h", made_up(grid("2020-08-11 06:00", "2020-08-20")))
+    list_symbol(market_conn, "SOL", "2020-08-11 06:00")
+    market_conn.commit()
+
+    for timeframe, counted in (("1d", (8, 8)), ("1w", (1, 0))):
+        sql = "SELECT expected, present FROM coverage('SOL', %s, '2020-08-01', '2020-08-20')"
+        found = coverage("SOL", timeframe, "2020-08-01", "2020-08-20", dsn=market_dsn)
+        assert reader.execute(sql, (timeframe,)).fetchone() == (found.expected, found.present) == counted
+
+
 def test_the_universe_is_the_same_in_sql_and_python(
     reader: psycopg.Connection, market_dsn: str, market_conn: psycopg.Connection
 ) -> None:

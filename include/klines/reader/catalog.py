@@ -75,12 +75,12 @@ def coverage(
     """Expected, present and missing candles of a range, counted from the candles themselves.
 
     Time outside the listing is not expected; a range over two assets with one ticker adds up both. Raises
-    UnknownSymbol, UnknownTimeframe, DatabaseUnavailable, InvalidRequest.
+    UnknownSymbol, UnknownTimeframe, DatabaseUnavailable, StaleSnapshot, InvalidRequest.
     """
     request = parse_request(timeframe, start, end)
-    with snapshot(dsn) as conn:
+    with snapshot(dsn, request.length) as conn:
         subject = find_subjects(conn, [symbol])[symbol]
-        base = request.length if timeframe in TIMEFRAMES else find_base(conn, subject, request.length)
+        base = find_base(conn, subject, request.length)
         parts = [request]
         if subject.listings:
             spans = [(one.first_open(base), one.last_end(base)) for one in touched_listings(subject, request, base)]
@@ -121,7 +121,7 @@ def fingerprint(
     """
     request = parse_request(timeframe, start, end)
     check_policies(on_gap, on_outage)
-    with snapshot(dsn) as conn:
+    with snapshot(dsn, request.length) as conn:
         return read_fingerprint(conn, symbol, request, on_gap, on_outage)
 
 

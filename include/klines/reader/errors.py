@@ -10,6 +10,7 @@ KlinesError                      include.klines.errors
     ├── MissingData              .windows .expected .missing .share .conf .command .restore
     ├── FingerprintMismatch      .expected .actual .revisions .added
     ├── UnknownPin               .known
+    ├── StaleSnapshot
     └── DatabaseUnavailable
 """
 
@@ -145,6 +146,10 @@ class FingerprintMismatch(ReaderError):
 
 class UnknownPin(ReaderError):
     """No dataset is pinned under this name."""
+
+
+class StaleSnapshot(ReaderError):
+    """The transaction began before a partition that it reads was rewritten: begin another one and read again."""
 
 
 class DatabaseUnavailable(ReaderError):

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from include.klines.reader.policy import treat
+from include.klines.reader.policy import last_close, treat
 from include.klines.reader.reading import close_before, fingerprint_of, read_series
 from include.klines.reader.request import moment
 from include.klines.reader.series import CAUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import psycopg
 
@@ -34,12 +34,32 @@ def read_frame(
     as_of: int | None = None,
 ) -> pd.DataFrame:
     """load_ohlcv inside a snapshot that is already open."""
+    return next(read_frames(conn, symbol, [request], columns, on_gap, on_outage, as_of=as_of))
+
+
+def read_frames(
+    conn: psycopg.Connection,
+    symbol: str,
+    parts: Sequence[Request],
+    columns: Sequence[str],
+    on_gap: OnGap,
+    on_outage: OnOutage,
+    *,
+    as_of: int | None = None,
+) -> Iterator[pd.DataFrame]:
+    """A frame for each part of a range, in order; what is carried into an outage is what the whole would carry."""
     fetched = (*columns, "close") if on_outage == "ffill" and "close" not in columns else tuple(columns)
-    reading = read_series(conn, symbol, request, fetched, as_of=as_of)
-    treated = treat(reading.series, on_gap, on_outage, close_before(conn, reading) if on_outage == "ffill" else None)
-    fingerprint = fingerprint_of(conn, reading, on_gap, on_outage)
-    attrs = describe(reading, on_gap, on_outage, fingerprint)
-    return make_frame(treated, columns, attrs | describe_as_of(as_of, reading.stored.revised))
+    carried = None
+    for part in parts:
+        reading = read_series(conn, symbol, part, fetched, as_of=as_of)
+        if on_outage == "ffill" and carried is None:
+            carried = close_before(conn, reading, parts[0].start)
+        treated = treat(reading.series, on_gap, on_outage, carried)
+        if on_outage == "ffill":
+            carried = last_close(treated.series, carried)
+        fingerprint = fingerprint_of(conn, reading, on_gap, on_outage)
+        attrs = describe(reading, on_gap, on_outage, fingerprint)
+        yield make_frame(treated, columns, attrs | describe_as_of(as_of, reading.stored.revised))
 
 
 def make_frame(treated: Treated, columns: Sequence[str], attrs: dict[str, Any]) -> pd.DataFrame:

@@ -7,8 +7,9 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from include.klines.intervals import TIMEFRAMES
+from include.klines.reader.connection import refuse_rewritten
 from include.klines.reader.errors import RangeOutsideListing, ReusedTicker, UnknownSymbol
-from include.klines.reader.request import Length, Request, base_candidates, micros, moment
+from include.klines.reader.request import Length, Request, base_candidates, in_utc, micros, moment
 from include.klines.reader.statements import statement
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class Subject:
 def find_subjects(conn: psycopg.Connection, symbols: Sequence[str]) -> dict[str, Subject]:
     """The listings of each symbol; none for a symbol that is stored only, or not known at all."""
     subjects: dict[str, Subject] = {}
-    for symbol, read_at, exchange, *listing in conn.execute(statement("listing"), {"symbols": list(symbols)}):
+    rows = conn.execute(statement("listing"), {"symbols": list(symbols)})
+    for symbol, read_at, exchange, *listing in map(in_utc, rows):
         known = subjects.setdefault(symbol, Subject(symbol, read_at, exchange, ()))
         if listing[0] is not None:
             subjects[symbol] = replace(known, listings=(*known.listings, Listing(*listing)))
@@ -113,14 +115,12 @@ def find_base(conn: psycopg.Connection, subject: Subject, length: Length) -> Len
     Where nothing is stored it is the one to load. UnknownSymbol for a symbol that is neither listed nor stored.
     """
     stored = {name for (name,) in conn.execute(statement("stored_timeframes"), {"symbol": subject.symbol})}
+    candidates = [one for one in (length, *base_candidates(length)) if one.name in TIMEFRAMES]
+    base = next((one for one in candidates if one.name in stored), None)
+    refuse_rewritten(conn, candidates[: candidates.index(base) + 1] if base else candidates)
     if not stored and not subject.listings:
         raise UnknownSymbol(subject.symbol, nearest_symbols(conn, subject.symbol))
-    if length.name in stored:
-        return length
-    base = next((base for base in base_candidates(length) if base.name in stored), None)
-    if base is not None:
-        return base
-    return length if length.name in TIMEFRAMES else base_candidates(length)[0]
+    return base or candidates[0]
 
 
 def nearest_symbols(conn: psycopg.Connection, symbol: str) -> Sequence[str]:

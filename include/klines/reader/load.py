@@ -59,11 +59,12 @@ def load_ohlcv(
     dropped. `attrs` holds the fingerprint, the coverage (expected, present, missing by cause, windows) and the source.
 
     Raises MissingData, UnknownSymbol, UnknownTimeframe, RangeOutsideListing (ReusedTicker), DatabaseUnavailable,
-    InvalidRequest. The read is one repeatable-read transaction.
+    InvalidRequest, and StaleSnapshot in a transaction that is older than a partition it reads. The read is one
+    repeatable-read transaction.
     """
     request, wanted = parse_request(timeframe, start, end), parse_columns(columns)
     check_policies(on_gap, on_outage)
     instant = None if as_of is None else parse_time(as_of)
     read = read_stitched_frame if follow_renames else read_frame
-    with snapshot(dsn) as conn:
+    with snapshot(dsn, request.length) as conn:
         return read(conn, symbol, request, wanted, on_gap, on_outage, as_of=instant)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, overload
 import pandas as pd
 
 from include.klines.reader.connection import snapshot
-from include.klines.reader.frames import read_frame
+from include.klines.reader.frames import read_frame, read_frames
 from include.klines.reader.policy import refuse, unexplained
 from include.klines.reader.reading import read_series
 from include.klines.reader.request import (
@@ -64,7 +64,7 @@ def load_many(
     """
     names, request, wanted = parse_symbols(symbols), parse_request(timeframe, start, end), parse_columns(columns)
     check_policies(on_gap, on_outage)
-    with snapshot(dsn) as conn:
+    with snapshot(dsn, request.length) as conn:
         frames = {name: read_frame(conn, name, request, wanted, on_gap, on_outage) for name in names}
     if not long:
         return frames
@@ -113,7 +113,7 @@ def _chunks(
         replace(request, start=start, end=min(start + stride, request.end))
         for start in range(request.start, request.end, stride)
     ]
-    with snapshot(dsn) as conn:
+    with snapshot(dsn, request.length) as conn:
         if on_gap == "raise":
             readings = (read_series(conn, symbol, part, ()) for part in parts)
             found = [
@@ -122,5 +122,4 @@ def _chunks(
                 for window in unexplained(reading.series)
             ]
             refuse(symbol, request, [window for window, _ in found], found[0][1] if found else None)
-        for part in parts:
-            yield read_frame(conn, symbol, part, columns, on_gap, on_outage)
+        yield from read_frames(conn, symbol, parts, columns, on_gap, on_outage)

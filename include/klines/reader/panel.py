@@ -63,7 +63,7 @@ def load_panel(
         raise InvalidRequest(
             f"a panel reads stored timeframes ({', '.join(TIMEFRAMES)}): load_many() can make {timeframe}."
         )
-    with snapshot(dsn) as conn:
+    with snapshot(dsn, request.length) as conn:
         return _read_panel(conn, names, request, field, on_gap, strict=on_unlisted == "raise")
 
 

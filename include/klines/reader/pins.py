@@ -18,6 +18,7 @@ from include.klines.reader.request import (
     Request,
     Time,
     check_policies,
+    in_utc,
     micros,
     parse_columns,
     parse_request,
@@ -71,7 +72,7 @@ def pin(
     """
     names, request = parse_symbols(symbols), parse_request(timeframe, start, end)
     check_policies(on_gap, on_outage)
-    with snapshot(dsn, write=True) as conn:
+    with snapshot(dsn, request.length, write=True) as conn:
         digest = combine_many({one: read_fingerprint(conn, one, request, on_gap, on_outage) for one in names})
         binds = series_binds("", request) | {
             "name": name, "symbols": list(names), "fingerprint": digest,
@@ -95,7 +96,7 @@ def unpin(name: str, *, dsn: str | psycopg.Connection | None = None) -> None:
 def pins(*, dsn: str | psycopg.Connection | None = None) -> list[Pin]:
     """All pinned datasets, by name."""
     with snapshot(dsn) as conn:
-        return [_pin(*row) for row in conn.execute(statement("pinned"), {"name": None})]
+        return [_pin(*in_utc(row)) for row in conn.execute(statement("pinned"), {"name": None})]
 
 
 def load_pinned(
@@ -117,10 +118,11 @@ def load_pinned(
     wanted = parse_columns(columns)
     with snapshot(dsn) as conn:
         kept = _find(conn, name)
-        if kept.symbols is None:
-            raise InvalidRequest(f"the pin {name!r} keeps every symbol: read those you need with load_many().")
-        request = parse_request(kept.timeframe, kept.start, kept.end)
-        as_of = micros(kept.pinned_at) if revised == "undo" else None
+    if kept.symbols is None:
+        raise InvalidRequest(f"the pin {name!r} keeps every symbol: read those you need with load_many().")
+    request = parse_request(kept.timeframe, kept.start, kept.end)
+    as_of = micros(kept.pinned_at) if revised == "undo" else None
+    with snapshot(dsn, request.length) as conn:
         frames = {
             symbol: read_frame(conn, symbol, request, wanted, kept.on_gap, kept.on_outage, as_of=as_of)
             for symbol in kept.symbols
@@ -140,7 +142,7 @@ def _find(conn: psycopg.Connection, name: str) -> Pin:
     row = conn.execute(statement("pinned"), {"name": name}).fetchone()
     if row is None:
         raise _unknown(conn, name)
-    return _pin(*row)
+    return _pin(*in_utc(row))
 
 
 def _pin(
@@ -168,7 +170,7 @@ def _unknown(conn: psycopg.Connection, name: str) -> UnknownPin:
 
 def _since(conn: psycopg.Connection, name: str, kept: Pin, request: Request) -> list[Any]:
     binds = series_binds("", request) | {"symbols": list(kept.symbols or ()), "as_of": kept.pinned_at}
-    return conn.execute(statement(name), binds).fetchall()
+    return [in_utc(row) for row in conn.execute(statement(name), binds)]
 
 
 def _mismatch(

@@ -78,3 +78,10 @@ def _fill(series: Series, close_before: float | None) -> NDArray[np.bool_]:
     for row, column in enumerate(series.columns):
         series.values[row, filled] = carried[filled] if column in PRICES else 0.0
     return filled
+
+
+def last_close(series: Series, close_before: float | None) -> float | None:
+    """The last close of a series whose outages are filled; close_before where it has none."""
+    close = series.values[series.columns.index("close")]
+    known = close[~np.isnan(close)]
+    return float(known[-1]) if len(known) else close_before

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from include.klines.intervals import TIMEFRAMES
 from include.klines.reader.fingerprints import Month, combine, explained_spans, fetch_months, months_of
 from include.klines.reader.listing import Listing, Subject, find_base, find_listing, find_subjects
-from include.klines.reader.request import COLUMNS, Request
+from include.klines.reader.request import COLUMNS, Request, moment
 from include.klines.reader.series import Series, aggregate, fetch_series, series_binds
 from include.klines.reader.statements import statement
 
@@ -55,13 +57,13 @@ def read_series(
     return Reading(subject, listing, stored, stored)
 
 
-def close_before(conn: psycopg.Connection, reading: Reading) -> float | None:
-    """The last close before a range that begins in a hole; None where it does not, or nothing came before."""
-    if not reading.series.explained[0]:
+def close_before(conn: psycopg.Connection, reading: Reading, start: int) -> float | None:
+    """The last close before `start` (microseconds); None where no outage comes before the reading's first candle."""
+    series, stored, listing = reading.series, reading.stored, reading.listing
+    if not (series.explained & np.logical_and.accumulate(series.missing)).any():
         return None
-    stored = reading.stored
-    listed_at = reading.listing.listed_at if reading.listing else None
-    binds = series_binds(stored.symbol, stored.request) | {"listed_at": listed_at}
+    first_open = moment(listing.first_open(stored.request.length)) if listing and listing.listed_at else None
+    binds = series_binds(stored.symbol, stored.request) | {"first_open": first_open, "starts": moment(start)}
     row = conn.execute(statement("last_before"), binds).fetchone()
     return float(row[0]) if row else None
 

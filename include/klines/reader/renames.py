@@ -71,10 +71,14 @@ def read_stitched_frame(
         for segment in segments:
             refuse_gaps(segment.reading.series)
     stitched = _stitch(symbol, request, segments)
-    carried = close_before(conn, segments[0].reading) if on_outage == "ffill" and segments[0].first == 0 else None
-    treated = treat(stitched, on_gap, on_outage, None if carried is None else carried * segments[0].link.units)
+    carried = None
+    if on_outage == "ffill":
+        before = close_before(conn, replace(segments[0].reading, series=stitched), request.start)
+        carried = None if before is None else before * segments[0].link.units
+    treated = treat(stitched, on_gap, on_outage, carried)
     own = next((s.reading for s in segments if s.link.symbol == symbol), segments[0].reading)
-    attrs = describe(replace(own, series=stitched), on_gap, on_outage, _fingerprint(conn, segments, on_gap, on_outage))
+    fingerprint = _fingerprint(conn, symbol, segments, on_gap, on_outage)
+    attrs = describe(replace(own, series=stitched), on_gap, on_outage, fingerprint)
     attrs |= {"seams": _seams(segments)} | describe_as_of(as_of, sum(s.reading.stored.revised for s in segments))
     frame = make_frame(treated, columns, attrs)
     names = np.full(request.count, None, object)
@@ -179,8 +183,10 @@ def _seams(segments: Sequence[Segment]) -> list[dict[str, object]]:
     return seams
 
 
-def _fingerprint(conn: psycopg.Connection, segments: Sequence[Segment], on_gap: str, on_outage: str) -> str:
-    if len(segments) == 1:
+def _fingerprint(
+    conn: psycopg.Connection, symbol: str, segments: Sequence[Segment], on_gap: str, on_outage: str
+) -> str:
+    if [segment.link.symbol for segment in segments] == [symbol]:
         return fingerprint_of(conn, segments[0].reading, on_gap, on_outage)
     lines = [
         f"{segment.link.symbol} {segment.link.units!r} {fingerprint_of(conn, segment.reading, on_gap, on_outage)}"

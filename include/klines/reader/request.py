@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import pandas as pd
 
@@ -89,8 +90,13 @@ def parse_request(timeframe: str, start: Time, end: Time) -> Request:
 
 
 def parse_time(value: Time) -> int:
-    """Microseconds since 1970-01-01 UTC. A time without a zone is UTC; a date is its midnight."""
+    """Microseconds since 1970-01-01 UTC. A time without a zone is UTC; a date is its midnight.
+
+    A text must name its year: pandas takes "now" and "10:00" too, as this machine's local time of today.
+    """
     try:
+        if isinstance(value, str) and not re.search(r"\d{4}", value):
+            raise ValueError
         stamp = pd.Timestamp(value)
     except (ValueError, TypeError) as error:
         raise InvalidRequest(f"{value!r} is not a time: write it like 2024-03-05 or 2024-03-05T13:00Z.") from error
@@ -133,6 +139,11 @@ def base_candidates(length: Length) -> list[Length]:
 def moment(microseconds: int) -> datetime:
     """The aware UTC datetime."""
     return EPOCH + timedelta(microseconds=microseconds)
+
+
+def in_utc(row: Iterable[Any]) -> tuple[Any, ...]:
+    """The values of a row, times in UTC whatever the time zone of the session that gave them."""
+    return tuple(value.astimezone(UTC) if isinstance(value, datetime) else value for value in row)
 
 
 def micros(value: datetime) -> int:
