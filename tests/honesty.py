@@ -6,7 +6,6 @@ market_data, and every other table has to agree with them.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -98,9 +97,6 @@ class _Series:
             for moment in self.grid(window)
             if any(start <= moment and (end is None or moment < end) for start, end in lives)
         }
-
-    def stored_in(self, start: datetime, end: datetime) -> int:
-        return bisect_left(self.opens, end) - bisect_left(self.opens, start)
 
 
 def gap_window(gap: Row) -> Window:

@@ -176,18 +176,13 @@ def _day(name: str, value: Any) -> date:
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
     text = str(value).strip()
+    refusal = InvalidRequest(f"{name} is {value!r}, but must be a day such as 2020-01-01.")
+    if text[10:] not in ("", "T00:00:00", "T00:00:00Z", "T00:00:00+00:00"):
+        raise refusal
     try:
-        return (
-            date.fromisoformat(text[:10])
-            if text[10:] in ("", "T00:00:00", "T00:00:00Z", "T00:00:00+00:00")
-            else _refuse(name, value)
-        )
+        return date.fromisoformat(text[:10])
     except ValueError:
-        return _refuse(name, value)
-
-
-def _refuse(name: str, value: Any) -> date:
-    raise InvalidRequest(f"{name} is {value!r}, but must be a day such as 2020-01-01.") from None
+        raise refusal from None
 
 
 def _midnight(day: date) -> datetime:

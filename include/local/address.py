@@ -28,8 +28,11 @@ def address(state: State, *, writer: bool = False) -> str | None:
 def main() -> int:
     """Print it; exit code 1 where there is none."""
     found = address(State(), writer=sys.argv[1:] == ["writer"])
-    sys.stdout.write(f"{found}\n") if found else sys.stderr.write("There is no database yet: `make run` makes one.\n")
-    return 0 if found else 1
+    if found is None:
+        sys.stderr.write("There is no database yet: `make run` makes one.\n")
+        return 1
+    sys.stdout.write(f"{found}\n")
+    return 0
 
 
 if __name__ == "__main__":

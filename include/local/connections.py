@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 RECORD = "connections"
 ADDRESSES = ("archive_url", "archive_list_url")
 PACING = {"request_interval": 0.2, "burst_size": 20, "burst_pause": 2, "retries": 3}
+"""The defaults of plugins/binance_plugin/settings.py, for the form to show: a test holds both to the same."""
 CONNECTION_TYPE = "http"
 
 

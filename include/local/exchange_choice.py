@@ -13,9 +13,6 @@ import requests
 from include.klines.errors import InvalidRequest
 from include.local.errors import LocalRunError
 
-BINANCE_REST = "https://data-api.binance.vision"
-BINANCE_ARCHIVE = "https://data.binance.vision"
-BINANCE_LIST = "https://s3-ap-northeast-1.amazonaws.com/data.binance.vision"
 NAMES = ("auto", "binance", "simulated")
 PROBE_TIMEOUT = (3.05, 5)
 PROBE_SECONDS = 12
@@ -44,7 +41,13 @@ class ExchangeChoice:
         return ExchangeChoice(self.kind, url, url, url, self.reason)
 
 
-BINANCE = ExchangeChoice("binance", BINANCE_REST, BINANCE_ARCHIVE, BINANCE_LIST)
+BINANCE = ExchangeChoice(
+    "binance",
+    rest_url="https://data-api.binance.vision",
+    archive_url="https://data.binance.vision",
+    archive_list_url="https://s3-ap-northeast-1.amazonaws.com/data.binance.vision",
+)
+"""The defaults of plugins/binance_plugin/settings.py, which `make run` cannot import: a test holds both to the same."""
 
 
 def choose(asked: str, *, was_real: bool = False) -> ExchangeChoice:
@@ -100,7 +103,7 @@ def _address(asked: str) -> tuple[str, str]:
     return asked.rstrip("/"), host
 
 
-def why_unreachable(rest: str = BINANCE_REST) -> str | None:
+def why_unreachable(rest: str = BINANCE.rest_url) -> str | None:
     """Why Binance's market data cannot be had from here, or None; slow name servers delay it by 12 s at most."""
     pool = ThreadPoolExecutor(max_workers=1)
     try:

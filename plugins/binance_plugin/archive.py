@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from binance_plugin.archive_paths import SPOT, klines_file
 from binance_plugin.errors import (
     ArchiveChecksumMismatch,
     ArchiveChecksumMissing,
@@ -32,11 +33,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KLINES_PREFIX = "data/spot"
 MAX_FILE_BYTES = 64 << 20  # a month of 1m is 3 MB
 MAX_CHECKSUM_BYTES = 4096
-MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
-DAY = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 CHECKSUM = re.compile(r"([0-9a-fA-F]{64}) [ *](\S+)\s*")
 
 
@@ -88,15 +86,8 @@ class ArchiveClient:
 
     def file_url(self, exchange_symbol: str, interval: str, period: str) -> str:
         """Address of the zip of a month (2024-03) or a day (2024-03-05); ValueError for another period."""
-        if MONTH.fullmatch(period):
-            folder = "monthly"
-        elif DAY.fullmatch(period):
-            folder = "daily"
-        else:
-            raise ValueError(f"period is {period!r}, expected a month like 2024-03 or a day like 2024-03-05.")
-        symbol = quote(exchange_symbol, safe="")
         span = "1mo" if interval == "1M" else interval
-        return f"{self._base_url}/{KLINES_PREFIX}/{folder}/klines/{symbol}/{span}/{symbol}-{span}-{period}.zip"
+        return f"{self._base_url}/{klines_file(quote(exchange_symbol, safe=''), span, period)}"
 
     def download(self, exchange_symbol: str, interval: str, period: str) -> ArchiveDownload:
         """The file, verified. A checksum that does not fit is fetched again once: the file may just be replaced."""
@@ -117,7 +108,7 @@ class ArchiveClient:
 
     def reachable(self) -> str:
         """What the archive's address answers to a request for nothing in particular: for the test of a connection."""
-        answer = self._get(f"{self._base_url}/{KLINES_PREFIX}/", {}, MAX_FILE_BYTES, accept_any=True)
+        answer = self._get(f"{self._base_url}/{SPOT}", {}, MAX_FILE_BYTES, accept_any=True)
         return f"HTTP {answer.status}"
 
     def _verified(self, url: str, name: str) -> ArchiveDownload:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from binance_plugin.archive import ArchiveClient, ArchiveDownload
+from binance_plugin.archive_paths import MONTHLY_KLINES
 from binance_plugin.budget import Budget, UnsharedBudget, weight_limit_of
 from binance_plugin.errors import MalformedAnswer
 from binance_plugin.listing import ArchiveKey, ListingClient
@@ -25,7 +26,6 @@ from binance_plugin.stats import RequestStats
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-KLINES_PREFIX = "data/spot/monthly/klines/"
 ROW_ITEMS = 12
 SYMBOL_FOR_LIMITS = "BTCUSDT"  # a pair that always exists keeps the answer small
 WEIGHTS = {"klines": 2, "exchange_info": 20, "time": 1}
@@ -190,12 +190,12 @@ class BinanceClient:
         """What the archive's address answers to a request for no file in particular."""
         return self._archive().reachable()
 
-    def archive_symbols(self, prefix: str = KLINES_PREFIX) -> Iterator[str]:
-        """Every symbol that has files, delisted ones included, as the exchange writes it."""
-        return self._listing().folders(prefix)
+    def archive_symbols(self) -> Iterator[str]:
+        """Every symbol that has monthly files, delisted ones included, as the exchange writes it."""
+        return self._listing().folders(MONTHLY_KLINES)
 
     def archive_keys(self, prefix: str) -> Iterator[ArchiveKey]:
-        """The files of one folder, for example data/spot/monthly/klines/BTCUSDT/1h/."""
+        """The files whose path begins with `prefix`, for example data/spot/monthly/klines/BTCUSDT/1h/."""
         return self._listing().keys(prefix)
 
     def _read_limit_once(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from binance_plugin.errors import MalformedAnswer
 
@@ -20,6 +20,13 @@ PAGES_AHEAD = 4
 Rows = list[list[Any]]
 
 
+class _Asked(NamedTuple):
+    """A page that was asked for ahead: from which time on, and its rows."""
+
+    since: int
+    rows: Future[Rows]
+
+
 def pages_of(ask: Callable[[int], Rows], start: int, end: int, step: int, *, name: str) -> Iterator[Rows]:
     """All rows with start <= open time < end, a page at a time, in order; empty pages are not yielded.
 
@@ -31,23 +38,27 @@ def pages_of(ask: Callable[[int], Rows], start: int, end: int, step: int, *, nam
     has, they are asked for anew. Where two pages are all, as for a day of 1m, both are asked for at once. Raises what
     `ask` raises, in the order of the pages, and MalformedAnswer for a page that ends before it begins.
     """
-    ahead: deque[tuple[int, Future[Rows]]] = deque()
+    ahead: deque[_Asked] = deque()
     pool = ThreadPoolExecutor(PAGES_AHEAD, "klines")  # without a thread until it has work
     page = PAGE_ROWS * step
     cursor = start
     try:
         if page < end - start <= 2 * page:
-            ahead.extend((since, pool.submit(ask, since)) for since in (start, start + page))
+            ahead.extend(_Asked(since, pool.submit(ask, since)) for since in (start, start + page))
         while cursor < end:
-            since, answer = (ahead[0][0], ahead.popleft()[1].result()) if ahead else (cursor, ask(cursor))
+            if ahead:
+                due = ahead.popleft()
+                since, answer = due.since, due.rows.result()
+            else:
+                since, answer = cursor, ask(cursor)
             rows = answer if since == cursor else _not_before(cursor, answer)
             if len(answer) == PAGE_ROWS:
                 cursor = max(cursor, _behind(answer, since, step, name))
-                while ahead and (ahead[0][0] > cursor or (len(ahead) > 1 and ahead[1][0] <= cursor)):
-                    ahead.popleft()[1].cancel()  # it would leave rows out, or bring none that the next one does not
-                begins = max(cursor, ahead[-1][0] + page) if ahead else cursor
+                while ahead and (ahead[0].since > cursor or (len(ahead) > 1 and ahead[1].since <= cursor)):
+                    ahead.popleft().rows.cancel()  # it would leave rows out, or bring none that the next one does not
+                begins = max(cursor, ahead[-1].since + page) if ahead else cursor
                 for later in range(begins, end, page)[: PAGES_AHEAD - len(ahead)]:
-                    ahead.append((later, pool.submit(ask, later)))
+                    ahead.append(_Asked(later, pool.submit(ask, later)))
             if rows:
                 yield rows
             if len(answer) < PAGE_ROWS:

@@ -1,4 +1,4 @@
-"""The hook's settings: the Airflow connection, checked, with defaults. This is their only place."""
+"""The hook's settings: the Airflow connection, checked, with defaults."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 
@@ -17,7 +17,6 @@ from include.local.databases import SIMULATED, embedded_server
 from include.local.load_request import parse
 from include.local.runtime import Runtime
 from include.local.state import State
-from tests.polling import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from include.local.airflow_api import AirflowApi
 
 DAG = "klines_initial_load"
-RUN_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -50,16 +48,6 @@ class Site:
         with psycopg.connect(server.dsn("postgres"), autocommit=True) as conn:
             conn.execute(f"CREATE DATABASE {name} OWNER market_writer TEMPLATE template0")
         return psycopg.conninfo.make_conninfo(self.market, dbname=name)
-
-    def run_dag(self, dag_id: str, conf: dict[str, Any]) -> str:
-        """Trigger a Dag and wait for its end; returns its state."""
-        self.api.patch(f"dags/{dag_id}", {"is_paused": False}, update_mask=["is_paused"])
-        run = self.api.post(f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})
-        path = f"dags/{dag_id}/dagRuns/{run['dag_run_id']}"
-        wait_until(
-            lambda: self.api.get(path)["state"] in ("success", "failed"), f"{dag_id} to end", seconds=RUN_SECONDS
-        )
-        return str(self.api.get(path)["state"])
 
 
 @contextmanager

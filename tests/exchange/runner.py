@@ -152,10 +152,6 @@ class Exchange:
         found: dict[str, Any] = self.control("POST" if change else "GET", "weight", change or None)
         return found
 
-    def set_latency(self, seconds: float) -> None:
-        """Let every REST answer take that long."""
-        self.control("POST", "latency", {"seconds": seconds})
-
     def requests(self, **match: Any) -> list[dict[str, Any]]:
         """The requests so far, oldest first, that match (`kind`, `symbol`, `interval`, `period`, `status`, `fault`)."""
         found: list[dict[str, Any]] = self.summary(last=50_000, **match)["requests"]

@@ -30,8 +30,8 @@ def never_wait(seconds: float) -> None:
     """A retry's pause, without the pause."""
 
 
-def client_of(url: str, sleep: Callable[[float], None] = never_wait) -> BinanceClient:
-    return BinanceClient.from_url(url, sleep=sleep, request_interval=0.0, burst_pause=0.0)
+def client_of(url: str, sleep: Callable[[float], None] = never_wait, **settings: Any) -> BinanceClient:
+    return BinanceClient.from_url(url, sleep=sleep, request_interval=0.0, burst_pause=0.0, **settings)
 
 
 def load(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from tests.load.driver import RUN, client_of, fingerprint, load, rows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from binance_plugin.archive import ArchiveDownload
     from tests.exchange import Exchange
 
 
@@ -82,6 +84,37 @@ def test_rows_deleted_by_hand_are_brought_back_as_they_were(conn: psycopg.Connec
     (report,) = load(conn, exchange.url, **params)
     assert report.counts.inserted == 416
     assert fingerprint(conn) == before
+
+
+@pytest.mark.parametrize("allowed", [2, 6])
+def test_a_lane_downloads_as_many_files_at_once_as_the_connection_allows(
+    conn: psycopg.Connection, exchange: Exchange, monkeypatch: pytest.MonkeyPatch, allowed: int
+) -> None:
+    client = client_of(exchange.url, archive_parallel=allowed)
+    download, changed = client.archive_file, threading.Condition()
+    running = most = 0
+
+    def held(*names: str) -> ArchiveDownload:
+        """Goes on once there were as many at a time as there may be."""
+        nonlocal running, most
+        with changed:
+            running += 1
+            most = max(most, running)
+            changed.notify_all()
+            assert changed.wait_for(lambda: most >= allowed, timeout=20)
+        try:
+            return download(*names)
+        finally:
+            with changed:
+                running -= 1
+
+    clock = ExchangeClock.read(client)
+    request = validate_load_request(YEAR | {"symbols": ["BTC"], "timeframes": ["1d"]}, clock=clock.now())
+    scope = load_scope(client, conn, request, clock)
+    (lane,) = plan_lanes(plan_series(fetch_listings(conn), scope))
+    monkeypatch.setattr(client, "archive_file", held)
+    assert LaneLoader(conn, client, clock, "klines_initial_load", RUN).load(lane).counts.inserted == 366
+    assert most == allowed
 
 
 def test_only_closed_candles_are_stored(conn: psycopg.Connection, exchange: Exchange) -> None:

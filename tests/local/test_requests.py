@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from binance_plugin.settings import MARKET_DATA_URL, BinanceSettings
 from include.klines.errors import InvalidRequest
 from include.local import exchange_choice
+from include.local.connections import PACING
 from include.local.errors import LocalRunError
 from include.local.load_request import parse
 
@@ -121,3 +123,9 @@ def test_an_exchange_that_announces_invented_candles_is_a_simulated_one_by_any_a
 def test_an_exchange_that_replays_recorded_candles_is_a_server(replayed_exchange: Any) -> None:
     chosen = exchange_choice.choose(replayed_exchange.url)
     assert (chosen.kind, chosen.archive_url) == ("server", replayed_exchange.url)
+
+
+def test_a_new_connection_says_what_an_empty_one_means() -> None:
+    binance = exchange_choice.BINANCE
+    written = BinanceSettings(binance.rest_url, binance.archive_url, binance.archive_list_url, **PACING)
+    assert written == BinanceSettings(MARKET_DATA_URL)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from binance_plugin.client import BinanceClient
 from include.klines.universe.listings import SyncReport, sync_universe
-from include.klines.universe.selection import Listing, fetch_listings, listing_windows
+from include.klines.universe.selection import Listing, fetch_listings
 
 if TYPE_CHECKING:
     import psycopg
@@ -34,7 +34,8 @@ def rows_of(conn: psycopg.Connection, symbol: str) -> list[Listing]:
 
 
 def windows_of(conn: psycopg.Connection, symbol: str) -> list[tuple[datetime, datetime | None]]:
-    return listing_windows(rows_of(conn, symbol), symbol)
+    """(listed_at, delisted_at) of each asset under the ticker that is dated, in order of time."""
+    return [(row.listed_at, row.delisted_at) for row in rows_of(conn, symbol) if row.listed_at is not None]
 
 
 def show(exchange: Exchange, **statuses: str) -> None:

@@ -18,6 +18,13 @@ MIGRATIONS = [path for path in FILES if path.parent.name == "migrations"]
 STATEMENTS = [path for path in FILES if path.parent.name != "migrations"]
 FOUND_BY_FOLDER = {"quality/anomalies"}
 """Each file of these folders is a check that include/klines/quality/anomalies.py runs by itself."""
+TAKE_A_STEM = {
+    "coverage": ("coverage", "rows|text|_listed"),
+    "health": ("health", "_rows|_run"),
+    "quality": ("quality", "_run"),
+    "read": ("reader", "statement|_since"),
+}
+"""To these functions of these packages a folder's statement is named by its stem; all others name its folder too."""
 TEMPORARY = "load/create_staging"
 
 each_statement = pytest.mark.parametrize("name", [str(p.relative_to(SQL_DIR).with_suffix("")) for p in STATEMENTS])
@@ -86,8 +93,11 @@ def test_a_statement_is_run_by_some_module(name: str) -> None:
     folder, _, stem = name.rpartition("/")
     if folder in FOUND_BY_FOLDER:
         return
-    modules = [path for path in (ROOT / "include").rglob("*.py") if path.is_file()]
-    assert any(re.search(rf"""["']({re.escape(name)}|{stem})["']""", path.read_text()) for path in modules)
+    if any(f'"{name}"' in path.read_text() for path in (ROOT / "include").rglob("*.py")):
+        return
+    package, functions = TAKE_A_STEM[folder]
+    call = rf'\b(?:{functions})\((?:\s*conn,\s*)?"{stem}"'
+    assert any(re.search(call, path.read_text()) for path in (ROOT / "include" / "klines" / package).rglob("*.py"))
 
 
 @each_migration

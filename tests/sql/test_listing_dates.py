@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include.klines.universe.config import load_universe
-from include.klines.universe.selection import fetch_listings, listing_windows
+from include.klines.universe.selection import fetch_listings
 from tests.sql.listed import refuse_weeks, rows_of, show, sync, utc, windows_of
 
 if TYPE_CHECKING:
@@ -26,10 +26,8 @@ def test_a_named_pair_is_dated_to_the_minute(exchange: Exchange, market_conn: ps
 
 def test_the_core_is_dated_as_the_exchange_lists_it(exchange: Exchange, market_conn: psycopg.Connection) -> None:
     report = sync(exchange, market_conn, tier="core")
-    with market_conn.transaction():
-        listings = fetch_listings(market_conn)
     assert report.undated == report.absent == ()
-    found = {symbol: listing_windows(listings, symbol)[0][0] for symbol in ("ETH", "ARB", "POL", "S", "ICP")}
+    found = {symbol: windows_of(market_conn, symbol)[0][0] for symbol in ("ETH", "ARB", "POL", "S", "ICP")}
     assert found == {
         "ETH": utc("2017-08-17 04:00"),
         "ARB": utc("2023-03-23 15:00"),

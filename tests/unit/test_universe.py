@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include.klines.errors import ConfigurationError, InvalidRequest
-from include.klines.universe.config import exchange_symbol, load_universe
+from include.klines.universe.config import load_universe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ def test_renames_carry_how_many_new_units_one_old_unit_became() -> None:
 
 
 def test_a_project_symbol_becomes_the_exchange_name_of_its_pair() -> None:
-    assert exchange_symbol("BTC") == "BTCUSDT"
+    assert load_universe().exchange_symbol("BTC") == "BTCUSDT"
 
 
 def test_the_file_is_read_once() -> None:

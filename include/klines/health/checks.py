@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import psycopg
 
 COMPLETE_ENOUGH = 99.0
-"""Percent of the candles that any load can bring, over 30, 90 and 365 days."""
+"""Percent of the candles that any load can bring, over 30, 90 and 365 days; and of a month, for its consolidation."""
 SYNCED_WITHIN = timedelta(hours=48)
 GAPS_CLOSE_WITHIN = timedelta(days=7)
 MOST_FAILED = 0.05

@@ -12,6 +12,7 @@ from include.klines.coverage import airflow_metrics
 from include.klines.database import market_connection
 from include.klines.errors import BrokenPromise
 from include.klines.health import alerts, checks, deadlines
+from include.klines.summing_up import leave_note
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -56,8 +57,7 @@ def publish_health(context: Any) -> dict[str, Any]:
     lines = [f"**{len(misses):,} promises are broken:**"] if misses else [NOTHING_YET if empty else "**Healthy.**"]
     lines += [f"- {_name(miss)}: {miss['detail']}" for miss in misses[:SHOWN]]
     lines += [f"- and {len(misses) - SHOWN:,} more, in sla_miss"] if len(misses) > SHOWN else []
-    context["ti"].xcom_push(key="note", value="\n".join(lines))
-    log.info("%s", "\n".join(lines))
+    leave_note(context, "\n".join(lines))
     if misses:
         names = ", ".join(dict.fromkeys(miss["what"] for miss in misses))
         raise BrokenPromise(f"{len(misses):,} promises are broken ({names}): the run's note and sla_miss have each.")

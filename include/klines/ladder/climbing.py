@@ -21,6 +21,7 @@ from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Literal
 
+from binance_plugin.settings import BinanceSettings
 from include.klines.errors import InvalidRequest
 from include.klines.ladder.ahead import PARTS_AHEAD, Downloads, Makers
 from include.klines.ladder.parts import ArchiveFileSeen, Part, StepDown, WindowUnavailable, outside, within
@@ -51,7 +52,7 @@ def fetch_parts(
     closed_before: datetime,
     listed: Sequence[Window] | None = None,
     known_holes: Sequence[Window] = (),
-    parallel: int = 4,
+    parallel: int = BinanceSettings.archive_parallel,
 ) -> Iterator[Part]:
     """The candles of `window` in parts that tile it, in order of time, one a calendar month (UTC).
 

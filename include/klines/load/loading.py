@@ -150,6 +150,7 @@ class LaneLoader:
             closed_before=closed_before,
             listed=list(series.windows),
             known_holes=measuring.witnessed_holes(self.conn, series.timeframe, window),
+            parallel=self.client.settings.archive_parallel,
         )
 
     def _store(self, series: SeriesPlan, fetched: Fetched, run: RunRef, report: LaneReport) -> KlinesError | None:

@@ -11,6 +11,7 @@ from include.klines import sql
 from include.klines.candles import Candles, runs
 from include.klines.errors import LoadError
 from include.klines.intervals import parse_timeframe
+from include.klines.ladder.parts import RUNGS
 from include.klines.load import staging
 from include.klines.packing import digest
 from include.klines.quality import measuring
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from include.klines.ladder.climbing import ArchiveFileSeen, Part, StepDown
     from include.klines.load.lanes import SeriesPlan
     from include.klines.windows import Window
-
-RUNGS = ("archive-monthly", "archive-daily", "rest")
 
 
 @dataclass(frozen=True)

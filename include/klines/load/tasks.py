@@ -14,6 +14,7 @@ from include.klines.load.lanes import plan_lanes
 from include.klines.load.planning import Scope, incomplete, load_scope, plan_series
 from include.klines.params import validate_load_request
 from include.klines.settings import BINANCE_CONN_ID
+from include.klines.summing_up import ended, lanes_failed, leave_note
 from include.klines.universe.selection import fetch_listings
 
 if TYPE_CHECKING:
@@ -44,20 +45,14 @@ def make_lanes(scope: dict[str, Any], params: Mapping[str, Any]) -> list[dict[st
 def publish_load_summary(
     scope: dict[str, Any] | None, lanes: Sequence[Mapping[str, Any]] | None, context: Any
 ) -> dict[str, Any]:
-    """Write the run's note; LoadError where a lane did not end well, so that the run fails and nothing is published.
-
-    The note goes to the XCom `note`, from where the plugin run_notes puts it onto the run.
-    """
+    """Write the run's note; LoadError where a lane did not end well, so that the run fails and nothing is published."""
     if scope is None or lanes is None:
         raise LoadError("nothing was planned, so nothing was loaded: the first red task says why.")
     run_id, dag_id = context["run_id"], context["dag"].dag_id
-    reports = [report for report in context["ti"].xcom_pull(task_ids=["load_lane"]) if report]
-    done = {report["lane"] for report in reports}
-    lost = [lane["name"] for lane in lanes if lane["name"] not in done]
+    reports, lost = ended(context, "load_lane", lanes)
     with market_connection() as conn:
         note = summary.load_note(conn, Scope.from_json(scope), dag_id=dag_id, run_id=run_id, lost=lost)
-    context["ti"].xcom_push(key="note", value=note)
-    log.info("%s", note)
+    leave_note(context, note)
     if lost:
-        raise LoadError(f"{len(lost)} of {len(lanes)} lanes failed: {', '.join(lost[:20])}; clear them to go on.")
+        raise LoadError(lanes_failed(lost, len(lanes)))
     return {"lanes": len(lanes), "inserted": sum(report["inserted"] for report in reports)}

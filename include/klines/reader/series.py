@@ -80,11 +80,15 @@ def fetch_series(
 ) -> Series:
     """The stored candles of `request` and the causes of what is missing; as_of undoes the revisions made after it."""
     columns = tuple(columns)
-    usual = set(columns) <= set(DEFAULT_COLUMNS)
-    name = ("candles" if usual else "candles_full") if columns else "candle_times"
+    if not columns:
+        wanted = statement("candle_times")
+    elif set(columns) <= set(DEFAULT_COLUMNS):
+        wanted = statement("candles")
+    else:
+        wanted = statement("candles_full")
     binds = series_binds(symbol, request)
     with conn.cursor() as cursor:
-        pieces = cursor.stream(statement(name), binds, binary=True)
+        pieces = cursor.stream(wanted, binds, binary=True)
         _, packed = next(pieces)
         times = unpack_times(packed)
         places = (times - request.start) // request.length.step

@@ -234,8 +234,9 @@ class Pruner:
         self._run("prune/forget_anomalies", binds | each)
         self._run("prune/forget_days", binds | each)
         series = {"symbols": list(removed), "removed": list(removed.values())}
-        for name in ("forget_fingerprints", "refresh_months", "refresh_ranges"):
-            self._run(f"prune/{name}", binds | series)
+        self._run("prune/forget_fingerprints", binds | series)
+        self._run("prune/refresh_months", binds | series)
+        self._run("prune/refresh_ranges", binds | series)
         self._run("quality/refresh_months", binds)
 
     def _patiently(self, work: Callable[[], None], partition: Partition) -> None:

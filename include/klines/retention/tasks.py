@@ -12,6 +12,7 @@ from include.klines.database import market_connection
 from include.klines.errors import PruneError
 from include.klines.retention.plan import cutoffs, lanes_of, prospects, totals
 from include.klines.settings import BINANCE_CONN_ID
+from include.klines.summing_up import ended, lanes_failed, leave_note
 from include.klines.upkeep.spans import month_before
 
 if TYPE_CHECKING:
@@ -52,14 +53,10 @@ def publish_prune(plan: Json | None, context: Any) -> Json:
     """The note of a prune; PruneError where a lane failed."""
     if plan is None:
         raise PruneError("nothing was chosen, so nothing was removed: the first red task says why.")
-    reports = [report for report in context["ti"].xcom_pull(task_ids=["prune_lane"]) if report]
-    done = {report["lane"] for report in reports}
-    lost = [lane["name"] for lane in plan["lanes"] if lane["name"] not in done]
-    note = "\n".join(note_lines(plan, reports, lost))
-    context["ti"].xcom_push(key="note", value=note)
-    log.info("%s", note)
+    reports, lost = ended(context, "prune_lane", plan["lanes"])
+    leave_note(context, "\n".join(note_lines(plan, reports, lost)))
     if lost:
-        raise PruneError(f"{len(lost)} of {len(plan['lanes'])} lanes failed: {', '.join(lost)}; clear them to go on.")
+        raise PruneError(lanes_failed(lost, len(plan["lanes"])))
     return {"dry_run": plan["dry_run"], "removed": sum(report["removed"] for report in reports)}
 
 

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from binance_plugin.archive_paths import klines_prefix
 from binance_plugin.errors import ArchiveError
 from include.klines.candles import moment
 from include.klines.errors import RefusedFile
@@ -30,8 +31,8 @@ def archive_life(client: BinanceClient, exchange_symbol: str, now: datetime) -> 
     None where the archive has no file of the pair. `delisted_at` is None where the last month is full and so recent
     that another one may follow. Costs one listing and up to four small files.
     """
-    prefix = f"data/spot/monthly/klines/{exchange_symbol}/{HOUR.name}/"
-    found = (re.search(r"-(\d{4}-\d{2})\.zip$", key.key) for key in client.archive_keys(prefix))
+    listed = client.archive_keys(klines_prefix("monthly", exchange_symbol, HOUR.name))
+    found = (re.search(r"-(\d{4}-\d{2})\.zip$", key.key) for key in listed)
     months = sorted(match[1] for match in found if match)
     if not months:
         return None

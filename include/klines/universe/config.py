@@ -128,11 +128,6 @@ def load_universe(path: Path = CONFIG_DIR / "universe.yaml") -> Universe:
     return _Reader(path).universe(raw)
 
 
-def exchange_symbol(symbol: str) -> str:
-    """The exchange's name of a project symbol: "BTC" -> "BTCUSDT"."""
-    return load_universe().exchange_symbol(symbol)
-
-
 def _did_you_mean(symbol: str, names: list[str]) -> str:
     near = get_close_matches(symbol, names, n=3, cutoff=0.6)
     return f" (did you mean {' or '.join(near)}?)" if near else ""

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from binance_plugin.client import BinanceClient
     from include.klines.windows import Window
 
-MONTHLY_FILES = "data/spot/monthly/klines/"
 HALT_NEEDS_PAIRS = 10
 """Where this many pairs are known and none is trading, the exchange stands still and nothing was delisted."""
 
@@ -181,7 +180,7 @@ class _Sync:
 
     def _archived(self) -> list[str]:
         try:
-            return list(self.client.archive_symbols(MONTHLY_FILES))
+            return list(self.client.archive_symbols())
         except ArchiveError as error:
             self.archive_error = str(error)
             return []

@@ -53,13 +53,12 @@ def select_symbols(
     tier: str = "core",
     symbols: Sequence[str] | None = None,
     limit: int | None = None,
-    active_only: bool = False,
     universe: Universe | None = None,
 ) -> list[str]:
     """The symbols of a run in loading order: `symbols` as given, else the tier's (core, extended, all).
 
     Core comes in the order of universe.yaml, then the extended tier: trading pairs first, the oldest first. Delisted
-    pairs are part of a tier unless `active_only`. `limit` keeps the first N. A pair without a row is not there.
+    pairs are part of a tier. `limit` keeps the first N. A pair without a row is not there.
     InvalidRequest for an unknown tier or symbol, an excluded symbol or a limit below 1.
     """
     universe = universe or load_universe()
@@ -72,8 +71,6 @@ def select_symbols(
         chosen = [symbol for symbol in chosen if symbol in latest]
     else:
         chosen = _tier(latest, tier, universe)
-    if active_only:
-        chosen = [symbol for symbol in chosen if latest[symbol].delisted_at is None]
     return chosen[:limit]
 
 
@@ -84,15 +81,6 @@ def refuse_excluded(chosen: Iterable[tuple[str, str | None]], universe: Universe
         if rule is not None:
             reason = reasons.get(rule, "a rule that universe.yaml no longer has")
             raise InvalidRequest(f"{symbol} is left out by the rule {rule} of universe.yaml: {reason}.")
-
-
-def listing_windows(listings: Iterable[Listing], symbol: str) -> list[tuple[datetime, datetime | None]]:
-    """(listed_at, delisted_at) of each asset under the ticker, in order of time; the end is None while it trades.
-
-    A timeframe is expected to have every open time t with floor(listed_at) <= t < delisted_at.
-    """
-    rows = sorted((row for row in listings if row.symbol == symbol), key=lambda row: row.listing_number)
-    return [(row.listed_at, row.delisted_at) for row in rows if row.listed_at is not None]
 
 
 def _tier(latest: dict[str, Listing], tier: str, universe: Universe) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from psycopg.rows import dict_row
 
 from include.klines import sql
+from include.klines.health.checks import COMPLETE_ENOUGH
 from include.klines.load.summary import coverage_lines, listed
 from include.klines.quality import measuring
 from include.klines.upkeep.second_look import ARRIVED, REPLACED
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from include.klines.load.planning import Scope
     from include.klines.quality.measuring import SeriesCoverage
     from include.klines.upkeep.gap_filling import Outcome
-
-COMPLETE_ENOUGH = 99.0
-"""Percent of the candles that any load can bring; below it a month fails its consolidation."""
 
 
 def gap_lines(outcome: Outcome, max_attempts: int) -> list[str]:

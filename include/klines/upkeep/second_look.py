@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 
 from psycopg.rows import class_row
 
+from binance_plugin.archive_paths import MONTHLY_KLINES, SPOT, klines_file, klines_prefix
 from include.klines import sql
 from include.klines.ladder.parts import within
 from include.klines.load.lanes import Lane, SeriesPlan, plan_lanes
@@ -50,12 +51,12 @@ class LoadedFile:
     @property
     def key(self) -> str:
         """Its path in the archive, as the listing writes it."""
-        return unquote(self.url[self.url.index("data/spot/") :])
+        return unquote(self.url[self.url.index(SPOT) :])
 
     @property
     def monthly(self) -> bool:
         """A month's file, not a day's."""
-        return self.key.startswith("data/spot/monthly/")
+        return self.key.startswith(MONTHLY_KLINES)
 
     @property
     def window(self) -> Window:
@@ -113,7 +114,7 @@ class _Look:
         again = []
         for file in self._files:
             month = f"{file.covers_start:%Y-%m}"
-            if file.loaded_at < self._since or (not file.monthly and self._path("monthly", month) in self._monthly()):
+            if file.loaded_at < self._since or (not file.monthly and self._file(month) in self._monthly()):
                 continue
             listed = self._monthly() if file.monthly else self._list("daily", month)
             if file.changed(listed.get(file.key)):
@@ -124,7 +125,7 @@ class _Look:
         """The parts of `kept` whose month has a monthly file that was never loaded."""
         loaded = {month_of(file.covers_start) for file in self._files if file.monthly}
         late = [window for window in kept if month_of(window.start) not in loaded]
-        return [window for window in late if self._path("monthly", f"{window.start:%Y-%m}") in self._monthly()]
+        return [window for window in late if self._file(f"{window.start:%Y-%m}") in self._monthly()]
 
     def plan(self, windows: Iterable[Window]) -> SeriesPlan:
         """What to read again, inside the listings."""
@@ -133,16 +134,15 @@ class _Look:
     def _monthly(self) -> dict[str, datetime | None]:
         return self._list("monthly", "")
 
-    def _list(self, kind: str, period: str) -> dict[str, datetime | None]:
+    def _list(self, kind: Literal["monthly", "daily"], period: str) -> dict[str, datetime | None]:
         """The files whose period begins with `period`, and when each was last changed."""
-        prefix = self._path(kind, period).removesuffix(".zip")
+        prefix = klines_prefix(kind, self._lives.exchange_symbol, self._lives.timeframe, period)
         if prefix not in self._listed:
             self._listed[prefix] = {key.key: key.last_modified for key in self._client.archive_keys(prefix)}
         return self._listed[prefix]
 
-    def _path(self, kind: str, period: str) -> str:
-        name, interval = self._lives.exchange_symbol, self._lives.timeframe
-        return f"data/spot/{kind}/klines/{name}/{interval}/{name}-{interval}-{period}.zip"
+    def _file(self, period: str) -> str:
+        return klines_file(self._lives.exchange_symbol, self._lives.timeframe, period)
 
 
 def _named(lanes: Iterable[Lane], what: str) -> list[Lane]:

@@ -12,6 +12,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from binance_plugin.archive_paths import klines_prefix
 from include.klines.ladder.rungs import DAILY_LATE
 from include.klines.universe.config import load_universe
 from include.klines.windows import Window, day_of, days, merge, months
@@ -70,8 +71,7 @@ class _Archive:
     def _month(self, exchange_symbol: str, month: str) -> set[datetime]:
         key = (exchange_symbol, month)
         if key not in self._listed:
-            folder = f"data/spot/daily/klines/{exchange_symbol}/{self._timeframe}/"
-            keys = self._client.archive_keys(f"{folder}{exchange_symbol}-{self._timeframe}-{month}")
+            keys = self._client.archive_keys(klines_prefix("daily", exchange_symbol, self._timeframe, month))
             found = (PERIOD.search(each.key) for each in keys)
             self._listed[key] = {datetime.fromisoformat(match[1]).replace(tzinfo=UTC) for match in found if match}
         return self._listed[key]

@@ -14,6 +14,7 @@ from include.klines.load.planning import Scope
 from include.klines.load.summary import coverage_lines, listed
 from include.klines.params import MAX_ATTEMPTS, validate_increment_request, validate_range_request
 from include.klines.settings import BINANCE_CONN_ID, enabled_timeframes
+from include.klines.summing_up import ended, lanes_failed, leave_note
 from include.klines.universe.selection import fetch_listings
 from include.klines.upkeep.gap_filling import find_gaps, gap_lanes, outcome
 from include.klines.upkeep.increments import increment_lanes, increment_scope
@@ -86,29 +87,32 @@ def make_file_lanes(scope: Json) -> list[Json]:
 def publish_gap_fill(scope: Json | None, lanes: list[Json] | None, context: Any) -> Json:
     """The note of a weekly run; LoadError where a lane did not end well. What is still open does not fail the run."""
     work, (lanes,) = _planned(scope, lanes)
-    _, lost = _ended(context, "load_lane", lanes)
+    _, lost = ended(context, "load_lane", lanes)
     most = _max_attempts(context)
     with market_connection() as conn:
         result = outcome(conn, _lanes(lanes), work, most)
-        _note(context, [*gap_lines(result, most), *coverage_lines(conn, work), *_lost(lost)])
-    _fail_where(lost)
+        lines = [*gap_lines(result, most), *coverage_lines(conn, work), *_lost(lost)]
+    leave_note(context, "\n".join(lines))
+    if lost:
+        raise LoadError(lanes_failed(lost, len(lanes)))
     return {"found": result.found, "filled": result.filled, "open": len(result.left)}
 
 
 def publish_month(scope: Json | None, lanes: list[Json] | None, again: list[Json] | None, context: Any) -> Json:
     """The note of a monthly run; LoadError where a lane failed, IncompleteMonth naming every series that is short."""
     work, (lanes, again) = _planned(scope, lanes, again)
-    _, lost = _ended(context, "load_lane", lanes)
-    reports, lost_files = _ended(context, "load_changed_files", again)
+    _, lost = ended(context, "load_lane", lanes)
+    reports, lost_files = ended(context, "load_changed_files", again)
     lost = [*lost, *lost_files]
     with market_connection() as conn:
         result = outcome(conn, _lanes(lanes), work, MAX_ATTEMPTS)
         lines, short = month_lines(conn, work)
         lines += [*gap_lines(result, MAX_ATTEMPTS), *file_lines(reports), *_lost(lost)]
-        _note(context, [*lines, *listed("Universe", work.notes)])
+    leave_note(context, "\n".join([*lines, *listed("Universe", work.notes)]))
     if short:
         raise IncompleteMonth(" ".join([too_short(work, short), *(f"Failed lanes: {name}." for name in lost)]))
-    _fail_where(lost)
+    if lost:
+        raise LoadError(lanes_failed(lost, len(lanes) + len(again)))
     return {"series": len(work.series), "found": result.found, "filled": result.filled}
 
 
@@ -116,7 +120,8 @@ def publish_quality(scope: Json | None, context: Any) -> Json:
     """The note of a quality check."""
     work, _ = _planned(scope)
     with market_connection() as conn:
-        _note(context, quality_lines(conn, work))
+        lines = quality_lines(conn, work)
+    leave_note(context, "\n".join(lines))
     return {"series": len(work.series)}
 
 
@@ -132,31 +137,12 @@ def _planned(scope: Json | None, *lanes: list[Json] | None) -> tuple[Scope, list
     return Scope.from_json(scope), planned
 
 
-def _ended(context: Any, task_id: str, lanes: list[Json]) -> tuple[list[Json], list[str]]:
-    """The reports of a mapped task, and the names of the lanes that have none."""
-    reports = [report for report in context["ti"].xcom_pull(task_ids=[task_id]) if report]
-    done = {report["lane"] for report in reports}
-    return reports, [lane["name"] for lane in lanes if lane["name"] not in done]
-
-
 def _lanes(lanes: Sequence[Json]) -> list[Lane]:
     return [Lane.from_json(lane) for lane in lanes]
 
 
 def _lost(lost: Sequence[str]) -> list[str]:
     return listed("Lanes that did not end well", lost)
-
-
-def _fail_where(lost: Sequence[str]) -> None:
-    if lost:
-        raise LoadError(f"{len(lost)} lanes failed: {', '.join(lost[:20])}; clear them to go on.")
-
-
-def _note(context: Any, lines: Sequence[str]) -> None:
-    """Leave the note where the plugin run_notes finds it, and in the log."""
-    note = "\n".join(lines)
-    context["ti"].xcom_push(key="note", value=note)
-    log.info("%s", note)
 
 
 def _json(lanes: Sequence[Lane]) -> list[Json]:
