@@ -6,8 +6,10 @@ DuckDB and polars scan. A file only grows: what it holds stays, and a candle tha
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -28,6 +30,8 @@ UNNAMED = "unnamed"
 """The exchange's folder of a database that was not given to an exchange."""
 COLUMNS = tuple(name for name, _ in VALUES)
 TIME = pa.timestamp("us", tz="UTC")
+THIS_MACHINE = ("", "file", "local")
+NO_FLUSH_OF_FOLDERS = (errno.EACCES, errno.EINVAL, errno.EBADF)
 
 
 @dataclass(frozen=True)
@@ -59,20 +63,42 @@ class ColdStorage:
         """Merge `candles` into their file and read it back; returns its bytes.
 
         The new file is written beside the old one, verified, and only then takes its place. An unchanged file is not
-        written. Raises PruneError where what is read back is not what was written; then the old file is as it was.
+        written. When this returns, a crash of the machine cannot take the file any more. Raises PruneError where what
+        is read back is not what was written; then the old file is as it was.
         """
         path = self.path(symbol, timeframe, year)
         known = self.read(symbol, timeframe, year)
         merged = Candles.concat([known, candles]).sorted_unique()
-        if len(known) == len(merged) and pack(known) == pack(merged):
-            return int(path.stat().st_size)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.parent / "candles.parquet.new"
-        beside.write_bytes(_encode(merged, {"symbol": symbol, "timeframe": timeframe, "year": year}))
-        _same(beside, merged)
-        beside.fs.mv(beside.path, path.path)
-        _same(path, merged)
+        if len(known) != len(merged) or pack(known) != pack(merged):
+            is_first = not path.exists()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside = path.parent / "candles.parquet.new"
+            beside.write_bytes(_encode(merged, {"symbol": symbol, "timeframe": timeframe, "year": year}))
+            _same(beside, merged)
+            _flush(beside, *(path.parent.parents if is_first else ()))
+            beside.fs.mv(beside.path, path.path)
+            _same(path, merged)
+        _flush(path.parent)  # also of an unchanged file: whoever moved it there may have died before this
         return int(path.stat().st_size)
+
+
+def _flush(*paths: Any) -> None:
+    """Wait until files and folders of this machine are on its disk; what an object store has taken is stored.
+
+    Passes over folders that their file system cannot flush, or that this user may not read and so has not made.
+    """
+    for path in paths:
+        if path.protocol not in THIS_MACHINE:
+            continue
+        try:
+            opened = os.open(path.path, os.O_RDONLY)
+            try:
+                os.fsync(opened)
+            finally:
+                os.close(opened)
+        except OSError as error:
+            if error.errno not in NO_FLUSH_OF_FOLDERS or not path.is_dir():
+                raise
 
 
 def _encode(candles: Candles, about: dict[str, Any]) -> bytes:
