@@ -15,6 +15,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from coverage_page import airflow_runs
 from coverage_page.access import may_read_dags
 from coverage_page.database import KEPT_SECONDS, Answers, Database, Unavailable
+from coverage_page.threads import route_in_own_threads
 from include.klines.coverage import figures, filters, heatmap, machine_health, one_series, overview, store, tables
 from include.klines.coverage.filters import Filters
 from include.klines.errors import InvalidRequest
@@ -43,6 +44,7 @@ def make_app(database: Database | None = None, answers: Answers | None = None) -
     app = FastAPI(
         title="Coverage", dependencies=[may_read_dags], openapi_url=None, docs_url=None, redoc_url=None
     )  # fmt: skip
+    app.router.route_class = route_in_own_threads()
     reader, kept = database or Database(), answers or Answers()
 
     def answer(request: Request, make: Callable[[Any, datetime], Any], media_type: str = JSON) -> Response:

@@ -88,16 +88,23 @@ class Answers:
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """The answer to `key`, made by `make` where none is kept; an error is not kept."""
+        """The answer to `key`, made by `make` where none is kept; an error is not kept.
+
+        Unavailable where somebody has been asking the same for too long.
+        """
         with self._lock:
             kept = self._kept.pop(key, None) or _Kept()
             self._kept[key] = kept  # the one that was asked for last stands last
             for old in list(self._kept)[:-MOST_KEPT]:
                 del self._kept[old]
-        with kept.lock:
+        if not kept.lock.acquire(timeout=WAIT_SECONDS):
+            raise Unavailable("The market database has not answered this for some seconds: look whether it is reached.")
+        try:
             if kept.until <= self._clock():
                 value = make()
                 if isinstance(value, bytes) and len(value) > LARGEST_KEPT:
                     return value
                 kept.value, kept.until = value, self._clock() + self._seconds
             return kept.value
+        finally:
+            kept.lock.release()

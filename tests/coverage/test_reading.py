@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
 import threading
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -46,6 +49,15 @@ def test_every_session_has_its_bounds(address: str) -> None:
             assert conn.execute(f"SHOW {name}".encode()).fetchone() == (store.SESSION[name],)
         assert conn.execute(b"SHOW work_mem").fetchone() == ("8MB",)
         assert conn.execute(b"SELECT current_user").fetchone() == ("backtester",)
+
+
+def test_a_way_to_the_database_that_is_gone_is_noticed_in_seconds(address: str) -> None:
+    with store.read_connection(address) as conn, socket.socket(fileno=os.dup(conn.fileno())) as opened:
+        of_tcp = partial(opened.getsockopt, socket.IPPROTO_TCP)
+        silent, between, times = map(of_tcp, (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT))
+        assert opened.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert of_tcp(socket.TCP_USER_TIMEOUT) == 10_000
+    assert silent + between * times <= 15
 
 
 def test_an_empty_database_is_an_empty_page_and_healthy(address: str) -> None:
@@ -140,6 +152,21 @@ def test_who_asks_at_the_same_time_waits_for_one_answer() -> None:
     for asker in askers:
         asker.join(10)
     assert (found, len(made)) == ([b"one"] * 4, 1)
+
+
+def test_who_waits_too_long_for_anothers_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from coverage_page import database
+
+    monkeypatch.setattr(database, "WAIT_SECONDS", 0.01)
+    answers, begun, go_on = database.Answers(), threading.Event(), threading.Event()
+    first = threading.Thread(target=lambda: answers.get("a", lambda: (begun.set(), go_on.wait(10))))
+    first.start()
+    assert begun.wait(10)
+    with pytest.raises(database.Unavailable, match="has not answered"):
+        answers.get("a", lambda: b"two")
+    go_on.set()
+    first.join(10)
+    assert answers.get("a", lambda: b"two") == (None, True)
 
 
 def test_an_error_is_not_kept() -> None:

@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 STATEMENT_SECONDS = 5
 """No read of the page takes longer; a load that holds a lock is not waited for longer than a second."""
 CONNECT_SECONDS = 5
+BOUNDS = {
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds; ignored where the system has none
+}
+"""statement_timeout is the server's: where the way to it is gone, the socket has to give up by itself."""
 SESSION = {
     "default_transaction_read_only": "on",
     "statement_timeout": f"{STATEMENT_SECONDS}s",
@@ -42,7 +51,7 @@ def read_connection(conninfo: str, *, application: str = "klines coverage") -> I
 
     given = conninfo_to_dict(conninfo).get("options")
     options = " ".join([*([str(given)] if given else []), *(f"-c {name}={value}" for name, value in SESSION.items())])
-    address = make_conninfo(conninfo, options=options, connect_timeout=CONNECT_SECONDS, application_name=application)
+    address = make_conninfo(conninfo, options=options, application_name=application, **BOUNDS)
     with psycopg.connect(address) as conn:
         conn.read_only = True
         conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
