@@ -1,27 +1,42 @@
-"""Brings a database to the schema of this checkout: `python -m include.klines.migrate postgresql://…`.
+"""Brings a database to the schema of this checkout: `python -m include.klines.migrate`, for the one in KLINES_DSN.
 
 Migrations are the files include/sql/migrations/NNNN_name.sql, applied in order, forward only, each in one transaction
-with its record in schema_migration, all under one advisory lock, so that two who start at once do not collide.
+with its record in schema_migration, all under one advisory lock, so that two who start at once do not collide. A
+migration gives way to whoever uses its tables, some times, and then says who that is.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import sys
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg import errors as pg
 
 from include.klines import sql
 from include.klines.errors import MigrationError
 from include.klines.settings import SQL_DIR
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 MIGRATIONS_DIR = SQL_DIR / "migrations"
 OLDEST_POSTGRES = 15
+PATIENCE = "5s"
+TRIES, PAUSE = 10, 5.0
+"""A migration waits so long for a lock, in which every reader waits behind it; then it lets them through for 5 s."""
+IN_THE_WAY = (pg.LockNotAvailable, pg.DeadlockDetected)
+
+
+class _GaveWay(MigrationError):
+    """The migration of this name was rolled back: somebody holds what it needs."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +64,13 @@ def migrations(folder: Path = MIGRATIONS_DIR) -> list[Migration]:
     return found
 
 
-def migrate(conn: psycopg.Connection, folder: Path = MIGRATIONS_DIR) -> list[str]:
+def migrate(
+    conn: psycopg.Connection, folder: Path = MIGRATIONS_DIR, *, sleep: Callable[[float], None] = time.sleep
+) -> list[str]:
     """Apply what is missing; returns the names applied, in order. A second call does nothing.
 
-    Raises MigrationError where an applied file was edited, where the database is newer than this checkout, or where the
-    server is older than PostgreSQL 15.
+    Raises MigrationError where an applied file was edited, where the database is newer than this checkout, where
+    somebody holds a table that a migration needs, or where the server is older than PostgreSQL 15.
     """
     if conn.info.server_version < OLDEST_POSTGRES * 10_000:
         raise MigrationError(
@@ -63,21 +80,49 @@ def migrate(conn: psycopg.Connection, folder: Path = MIGRATIONS_DIR) -> list[str
     with conn.transaction():
         conn.execute(sql.load("migrate/lock").encode())
         conn.execute(sql.load("migrate/create_record").encode())
-    while True:
-        with conn.transaction():
-            conn.execute(sql.load("migrate/lock").encode())
-            migration = _next(conn, migrations(folder))
-            if migration is None:
-                return applied
-            try:
-                conn.execute(migration.text.encode())
-            except psycopg.Error as error:
-                raise MigrationError(f"{migration.name}.sql failed and was rolled back: {error}") from error
-            conn.execute(
-                sql.load("migrate/record").encode(),
-                {"number": migration.number, "name": migration.name, "checksum": migration.checksum},
-            )
-            applied.append(migration.name)
+    while (name := _apply_next(conn, folder, sleep)) is not None:
+        applied.append(name)
+    return applied
+
+
+def _apply_next(conn: psycopg.Connection, folder: Path, sleep: Callable[[float], None]) -> str | None:
+    """Apply the first migration that is missing, once nobody is in its way; its name, or None where there is none."""
+    why = ""
+    for tried in range(TRIES):
+        if tried:
+            sleep(PAUSE)
+        try:
+            with conn.transaction():
+                return _try_next(conn, folder)
+        except _GaveWay as error:
+            why = f"{error}.sql was rolled back, because others use what it changes: {_who_uses(conn)}"
+            log.warning("%s (try %s of %s)", why, tried + 1, TRIES)
+    raise MigrationError(f"{why} End what they do, or SELECT pg_terminate_backend(…) of their pid, and migrate again.")
+
+
+def _try_next(conn: psycopg.Connection, folder: Path) -> str | None:
+    conn.execute(sql.load("migrate/lock").encode())
+    migration = _next(conn, migrations(folder))
+    if migration is None:
+        return None
+    conn.execute(sql.load("migrate/be_brief").encode(), {"patience": PATIENCE})
+    try:
+        conn.execute(migration.text.encode())
+    except IN_THE_WAY as error:
+        raise _GaveWay(migration.name) from error
+    except psycopg.Error as error:
+        raise MigrationError(f"{migration.name}.sql failed and was rolled back: {error}") from error
+    conn.execute(
+        sql.load("migrate/record").encode(),
+        {"number": migration.number, "name": migration.name, "checksum": migration.checksum},
+    )
+    return migration.name
+
+
+def _who_uses(conn: psycopg.Connection) -> str:
+    found = conn.execute(sql.load("migrate/in_the_way").encode()).fetchall()
+    names = [f"pid {pid}, {role}, {application}" for pid, role, application in found]
+    return f"{'; '.join(names) or 'whoever it was has ended'}."
 
 
 def _next(conn: psycopg.Connection, known: list[Migration]) -> Migration | None:

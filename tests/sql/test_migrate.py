@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
+from include.klines import migrate as runner
 from include.klines.errors import MigrationError
 from include.klines.migrate import MIGRATIONS_DIR, main, migrate, migrations
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -49,6 +52,47 @@ def test_a_failing_migration_leaves_nothing_behind(empty_dsn: str, tmp_path: Pat
         with pytest.raises(MigrationError, match=r"0001_half\.sql failed and was rolled back"):
             migrate(conn, tmp_path)
         assert conn.execute("SELECT to_regclass('half_done'), count(*) FROM schema_migration").fetchone() == (None, 0)
+
+
+@pytest.fixture
+def notebook(postgres_server: Any, empty_dsn: str, tmp_path: Path) -> Iterator[psycopg.Connection]:
+    """A backtester's session that has read a table and not ended its transaction; tmp_path has two migrations."""
+    (tmp_path / "0001_table.sql").write_text(
+        "CREATE TABLE read_by_all (a int); GRANT SELECT ON read_by_all TO backtester"
+    )
+    with psycopg.connect(empty_dsn, autocommit=True) as conn:
+        migrate(conn, tmp_path)
+    (tmp_path / "0002_column.sql").write_text("ALTER TABLE read_by_all ADD COLUMN b int")
+    address = postgres_server.dsn(conninfo_to_dict(empty_dsn)["dbname"], "backtester")
+    with psycopg.connect(address, application_name="a notebook") as reader:
+        reader.execute("SELECT * FROM read_by_all")
+        yield reader
+
+
+def test_a_migration_says_who_is_in_its_way_and_lets_readers_through(
+    notebook: psycopg.Connection, empty_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "PATIENCE", "50ms")
+    pauses: list[float] = []
+
+    def read_meanwhile(seconds: float) -> None:
+        pauses.append(seconds)
+        with psycopg.connect(empty_dsn, options="-c lock_timeout=1s") as another:
+            another.execute("SELECT * FROM read_by_all")
+
+    with psycopg.connect(empty_dsn, autocommit=True) as conn:
+        with pytest.raises(MigrationError, match=f"pid {notebook.info.backend_pid}, backtester, a notebook.*again"):
+            migrate(conn, tmp_path, sleep=read_meanwhile)
+        assert conn.execute("SELECT max(name) FROM schema_migration").fetchone() == ("0001_table",)
+    assert pauses == [runner.PAUSE] * (runner.TRIES - 1)
+
+
+def test_a_migration_is_applied_once_nobody_is_in_its_way(
+    notebook: psycopg.Connection, empty_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "PATIENCE", "50ms")
+    with psycopg.connect(empty_dsn, autocommit=True) as conn:
+        assert migrate(conn, tmp_path, sleep=lambda seconds: notebook.rollback()) == ["0002_column"]
 
 
 def test_a_database_that_is_ahead_of_the_checkout_is_refused(empty_dsn: str, tmp_path: Path) -> None:
