@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import sys
 import time
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 
 MIGRATIONS_DIR = SQL_DIR / "migrations"
 OLDEST_POSTGRES = 15
+DSN_VARIABLES = ("KLINES_DSN", "MARKET_DB_URL")
+USAGE = """usage: python -m include.klines.migrate [postgresql://user:password@host:port/database]
+Without an argument KLINES_DSN names the database, else MARKET_DB_URL: other users of this machine see the arguments."""
 PATIENCE = "5s"
 TRIES, PAUSE = 10, 5.0
 """A migration waits so long for a lock, in which every reader waits behind it; then it lets them through for 5 s."""
@@ -141,12 +145,13 @@ def _next(conn: psycopg.Connection, known: list[Migration]) -> Migration | None:
 
 
 def main(argv: list[str]) -> int:
-    """Migrate the database of the DSN given as the only argument; prints what was applied."""
-    if len(argv) != 1:
-        sys.stderr.write("usage: python -m include.klines.migrate postgresql://user:password@host:port/database\n")
+    """Migrate the database of the DSN given as the only argument, or of the environment; prints what was applied."""
+    dsn = argv[0] if argv else next(filter(None, map(os.environ.get, DSN_VARIABLES)), "")
+    if len(argv) > 1 or not dsn:
+        sys.stderr.write(f"{USAGE}\n")
         return 2
     try:
-        with psycopg.connect(argv[0], autocommit=True) as conn:
+        with psycopg.connect(dsn, autocommit=True) as conn:
             applied = migrate(conn)
     except (MigrationError, psycopg.OperationalError) as error:
         sys.stderr.write(f"{error}\n")

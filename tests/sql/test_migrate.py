@@ -114,5 +114,16 @@ def test_the_command_says_what_it_did(empty_dsn: str, capsys: pytest.CaptureFixt
     assert "applied 0001_market_data" in capsys.readouterr().out
     assert main([empty_dsn]) == 0
     assert "up to date" in capsys.readouterr().out
-    assert main([]) == 2
     assert main(["postgresql://nobody@127.0.0.1:1/none"]) == 1
+
+
+def test_the_command_takes_the_database_of_the_environment(
+    empty_dsn: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([]) == 2
+    assert "KLINES_DSN" in capsys.readouterr().err
+    monkeypatch.setenv("MARKET_DB_URL", "postgresql://nobody@127.0.0.1:1/none")
+    assert main([]) == 1
+    monkeypatch.setenv("KLINES_DSN", empty_dsn)
+    assert main([]) == 0
+    assert "applied 0001_market_data" in capsys.readouterr().out
