@@ -73,8 +73,9 @@ def migrate(
 ) -> list[str]:
     """Apply what is missing; returns the names applied, in order. A second call does nothing.
 
-    Raises MigrationError where an applied file was edited, where the database is newer than this checkout, where
-    somebody holds a table that a migration needs, or where the server is older than PostgreSQL 15.
+    Raises MigrationError where an applied file was edited, where the database is newer than this checkout, where it
+    belongs to something else, where somebody holds a table that a migration needs, or where the server is older than
+    PostgreSQL 15.
     """
     if conn.info.server_version < OLDEST_POSTGRES * 10_000:
         raise MigrationError(
@@ -84,9 +85,22 @@ def migrate(
     with conn.transaction():
         conn.execute(sql.load("migrate/lock").encode())
         conn.execute(sql.load("migrate/create_record").encode())
+        _refuse_anothers(conn)
     while (name := _apply_next(conn, folder, sleep)) is not None:
         applied.append(name)
     return applied
+
+
+def _refuse_anothers(conn: psycopg.Connection) -> None:
+    """MigrationError where no migration was applied and others' things are there: 0007 takes rights to all of them."""
+    others = [name for (name,) in conn.execute(sql.load("migrate/others").encode())]
+    if others:
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        raise MigrationError(
+            f"the database {conn.info.dbname} holds other things in its schema public ({', '.join(others[:3])}{more}), "
+            "whose rights the migrations would change: give the project a database of its own, as with "
+            f'CREATE DATABASE market OWNER "{conn.info.user}".'
+        )
 
 
 def _apply_next(conn: psycopg.Connection, folder: Path, sleep: Callable[[float], None]) -> str | None:

@@ -102,6 +102,24 @@ def test_a_database_that_is_ahead_of_the_checkout_is_refused(empty_dsn: str, tmp
             migrate(conn, tmp_path)
 
 
+@pytest.mark.parametrize("made", ["TABLE shop (a int)", "FUNCTION shop() RETURNS int LANGUAGE sql RETURN 1"])
+def test_a_database_of_something_else_is_refused_and_left_as_it_was(empty_dsn: str, made: str) -> None:
+    with psycopg.connect(empty_dsn, autocommit=True) as conn:
+        conn.execute(f"CREATE {made}".encode())
+        with pytest.raises(MigrationError, match=r"holds other things .*shop.*CREATE DATABASE market OWNER"):
+            migrate(conn)
+        assert conn.execute("SELECT to_regclass('schema_migration')").fetchone() == (None,)
+
+
+def test_extensions_and_what_came_after_the_first_migration_do_not_matter(postgres_server: Any, empty_dsn: str) -> None:
+    with postgres_server.admin(conninfo_to_dict(empty_dsn)["dbname"]) as superuser:
+        superuser.execute("CREATE FUNCTION of_an_extension() RETURNS int LANGUAGE sql RETURN 1")
+        superuser.execute("ALTER EXTENSION plpgsql ADD FUNCTION of_an_extension()")
+        assert migrate(superuser) != []
+        superuser.execute("CREATE TABLE notes (a int)")
+        assert migrate(superuser) == []
+
+
 def test_two_migrations_with_one_number_are_refused(tmp_path: Path) -> None:
     for name in ("0001_one.sql", "0001_other.sql"):
         (tmp_path / name).write_text("SELECT 1;")
