@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import errors as pg
 
-from include.klines import sql
+from include.klines import rights, sql
 from include.klines.errors import MigrationError
 from include.klines.settings import SQL_DIR
 
@@ -71,7 +71,7 @@ def migrations(folder: Path = MIGRATIONS_DIR) -> list[Migration]:
 def migrate(
     conn: psycopg.Connection, folder: Path = MIGRATIONS_DIR, *, sleep: Callable[[float], None] = time.sleep
 ) -> list[str]:
-    """Apply what is missing; returns the names applied, in order. A second call does nothing.
+    """Apply what is missing; returns the names applied, in order. A second call does nothing, unless a role is new.
 
     Raises MigrationError where an applied file was edited, where the database is newer than this checkout, where it
     belongs to something else, where somebody holds a table that a migration needs, or where the server is older than
@@ -88,6 +88,7 @@ def migrate(
         _refuse_anothers(conn)
     while (name := _apply_next(conn, folder, sleep)) is not None:
         applied.append(name)
+    rights.complete(conn)
     return applied
 
 

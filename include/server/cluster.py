@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
+from include.klines.rights import READER_SETTINGS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -16,8 +18,6 @@ METADATA = "airflow"
 WRITER = "market_writer"
 READER = "backtester"
 OWNERS = {METADATA: METADATA, MARKET: WRITER}
-READER_TIMEOUT = "60s"
-"""No read of a backtester may hold the server longer; a session may set its own."""
 
 
 def prepare(conn: psycopg.Connection, passwords: Mapping[str, str], owners: Mapping[str, str] = OWNERS) -> list[str]:
@@ -34,8 +34,9 @@ def prepare(conn: psycopg.Connection, passwords: Mapping[str, str], owners: Mapp
             made.append(role)
         statement = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}")
         conn.execute(statement.format(sql.Identifier(role), sql.Literal(password)))
-    timeout = sql.SQL("ALTER ROLE {} SET statement_timeout = {}")
-    conn.execute(timeout.format(sql.Identifier(READER), sql.Literal(READER_TIMEOUT)))
+    for name, value in READER_SETTINGS.items():
+        setting = sql.SQL("ALTER ROLE {} SET {} = {}")
+        conn.execute(setting.format(sql.Identifier(READER), sql.Identifier(name), sql.Literal(value)))
     known_databases = {name for (name,) in conn.execute("SELECT datname FROM pg_database")}
     for database, owner in owners.items():
         if database not in known_databases:
