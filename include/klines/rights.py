@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-READER_SETTINGS = {"statement_timeout": "60s"}
+READER_SETTINGS = {
+    "statement_timeout": "60s",
+    # iter_chunks holds one transaction while a backtest works on what it was given: an hour for that is plenty, and a
+    # notebook that was left open holds up migrations and vacuum until then, not for weeks
+    "idle_in_transaction_session_timeout": "1h",
+}
 """Bounds of every session of backtester, which a session may change for itself."""
 
 

@@ -102,12 +102,15 @@ def test_everything_explains_itself(market_conn: psycopg.Connection) -> None:
     assert silent == []
 
 
-def test_a_backtesters_statements_end_after_a_minute(postgres_server: Any, empty_dsn: str) -> None:
+def test_a_backtesters_statements_end_after_a_minute_and_its_transactions_after_an_idle_hour(
+    postgres_server: Any, empty_dsn: str
+) -> None:
     name = psycopg.conninfo.conninfo_to_dict(empty_dsn)["dbname"]
     with postgres_server.admin(name) as superuser:
         migrate(superuser)
     with psycopg.connect(postgres_server.dsn(name, "backtester")) as reader:
         assert reader.execute("SHOW statement_timeout").fetchone() == ("1min",)
+        assert reader.execute("SHOW idle_in_transaction_session_timeout").fetchone() == ("1h",)
 
 
 def test_a_backtester_cannot_read_another_database(postgres_server: Any, empty_dsn: str) -> None:

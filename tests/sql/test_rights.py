@@ -90,6 +90,11 @@ def test_roles_made_after_the_tables_get_the_rights_of_those_made_before(server:
             with pytest.raises(psycopg.DatabaseError, match="'BTC' is not in this database"):
                 reader.execute("SELECT FROM ohlcv('BTC', '1h', '2024-01-01', '2024-02-01')")
 
-        assert rights.complete(late) == ["ALTER ROLE backtester SET statement_timeout = '60s'"]
+        left = rights.complete(late)
+        assert left == [
+            "ALTER ROLE backtester SET idle_in_transaction_session_timeout = '1h'",
+            "ALTER ROLE backtester SET statement_timeout = '60s'",
+        ]
         superuser.execute("ALTER ROLE backtester SET statement_timeout = '5min'")
+        superuser.execute(left[0].encode())
         assert rights.complete(late) == [], "what somebody chose stays"
