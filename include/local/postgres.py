@@ -34,6 +34,9 @@ SETTINGS = {
     "work_mem": "32MB",
     "maintenance_work_mem": "256MB",
     "jit": "off",
+    "tcp_keepalives_idle": "60",  # the locks of a client whose machine is gone end in two minutes, not two hours
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
     "timezone": "UTC",
     "log_timezone": "UTC",
 }

@@ -85,6 +85,15 @@ def test_nothing_but_loopback_is_listened_on(server: PostgresServer) -> None:
         assert conn.execute("SHOW unix_socket_directories").fetchone() == ("",)
 
 
+def test_a_client_whose_machine_is_gone_is_let_go_within_minutes(server: PostgresServer) -> None:
+    with psycopg.connect(server.dsn("postgres")) as conn:
+        silent, between, times = (
+            int(conn.execute(f"SHOW tcp_keepalives_{name}".encode()).fetchone()[0])
+            for name in ("idle", "interval", "count")
+        )
+    assert silent + between * times <= 120
+
+
 def test_a_port_that_is_taken_is_replaced(folder: Path) -> None:
     import socket
 

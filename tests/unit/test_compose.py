@@ -17,6 +17,7 @@ from airflow.executors.executor_utils import ExecutorName
 from cryptography.fernet import Fernet
 
 from include.klines.settings import ROOT
+from include.local.postgres import SETTINGS
 from tests.compose import MissingVariable, compose, interpolate, read_env
 
 if TYPE_CHECKING:
@@ -99,6 +100,15 @@ def test_what_needs_another_service_waits_until_it_is_ready(services: dict[str, 
     assert services["init"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
     for name in ("api-server", "scheduler", "dag-processor", "triggerer", "worker"):
         assert services[name]["depends_on"]["init"] == {"condition": "service_completed_successfully"}, name
+
+
+def test_the_server_lets_go_of_a_client_whose_machine_is_gone_as_the_embedded_one_does(
+    services: dict[str, Any],
+) -> None:
+    given = dict(word.removeprefix("-c").split("=") for word in services["postgres"]["command"][1:])
+    wanted = {name: value for name, value in SETTINGS.items() if name.startswith("tcp_keepalives")}
+    assert len(wanted) == 3
+    assert given.items() >= wanted.items()
 
 
 def test_images_are_pinned_to_the_release_that_is_tested(services: dict[str, Any]) -> None:
