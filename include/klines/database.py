@@ -31,11 +31,13 @@ def clock_of_database(conn: psycopg.Connection) -> datetime:
 @contextmanager
 def market_connection(hook: Any = None) -> Iterator[psycopg.Connection]:
     """A connection to the database of the Airflow connection market_db (or of `hook`), closed at the end."""
+    from binance_plugin import market
+
     if hook is None:
         from airflow.providers.postgres.hooks.postgres import PostgresHook
 
         hook = PostgresHook(postgres_conn_id=MARKET_CONN_ID)
-    conn = hook.get_conn()
+    conn = market.connect(hook)
     try:
         yield prepare(conn)
     finally:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from airflow.sdk import BaseHook
 
+from binance_plugin import market
 from binance_plugin.budget import PATIENCE, Budget, WeightBudget
 from binance_plugin.client import BinanceClient
 from binance_plugin.errors import BinanceError, BudgetUnavailable
@@ -84,7 +85,7 @@ class BinanceHook(BinanceClient, BaseHook):
         from airflow.providers.postgres.hooks.postgres import PostgresHook
 
         try:
-            conn: Any = PostgresHook(self.market_conn_id).get_conn()
+            conn = market.connect(PostgresHook(self.market_conn_id))
         except psycopg.Error:
             raise
         except Exception as error:  # Airflow's own error for an unknown connection differs between its processes
