@@ -68,12 +68,14 @@ def pin(
     """Keep a dataset: prune never removes it, and load_pinned(name) gives the same candles or says what changed.
 
     Needs the role market_writer. Raises InvalidRequest where the name is taken, and whatever load_ohlcv would raise:
-    only a dataset that can be read can be pinned.
+    only a dataset that can be read can be pinned. Waits for a prune that is removing candles; prunes wait for it.
     """
     names, request = parse_symbols(symbols), parse_request(timeframe, start, end)
     check_policies(on_gap, on_outage)
-    with snapshot(dsn, request.length, write=True) as conn:
-        digest = combine_many({one: read_fingerprint(conn, one, request, on_gap, on_outage) for one in names})
+    with snapshot(dsn, write=True) as conn:
+        conn.execute(statement("hold_pins"))  # before anything is read: what a prune has just taken is not seen
+        with snapshot(conn, request.length):  # behind it: a prune too locks dataset_pin before the candles
+            digest = combine_many({one: read_fingerprint(conn, one, request, on_gap, on_outage) for one in names})
         binds = series_binds("", request) | {
             "name": name, "symbols": list(names), "fingerprint": digest,
             "on_gap": on_gap, "on_outage": on_outage, "note": note,
