@@ -15,7 +15,7 @@ A run made by hand is about the month before its logical date.
 **What to do when it fails**: the last line of `publish_summary` names each series that is short, with the causes. Run
 `klines_weekly_gap_fill` with the month's first and last day; what stays open then is in its note. When the candles are
 there or explained, clear `measure_quality` and what follows it. Red lanes are cleared like any other;
-`make_symbol_order` is red where long reads kept a partition for two minutes, and may be cleared any day.
+`make_symbol_order` is red where long reads or loads kept a partition busy at every try, and may be cleared any day.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 Days are UTC and included; --symbols BTC,ETH and --timeframes 1h choose. The database is --dsn, else KLINES_DSN, else
 Airflow's connection market_db, as a role that may write; the files are where the prune put them (KLINES_COLD_STORAGE).
 Only what was pruned and is not back yet is stored, window by window as a load stores it: a second run finds nothing to
-do. The next prune takes it again unless it is pinned.
+do. The next prune takes it again unless it is pinned. What the files never had was missing before it was pruned: it is
+a gap again, which a load may ask for.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import os
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ from psycopg.conninfo import make_conninfo
 from include.klines import sql
 from include.klines.database import prepare
 from include.klines.errors import InvalidRequest, KlinesError, PruneError
+from include.klines.intervals import TIMEFRAMES
 from include.klines.load.lanes import SeriesPlan
 from include.klines.load.store import Fetched, RunRef, store_window
 from include.klines.quality import measuring
@@ -37,6 +40,17 @@ if TYPE_CHECKING:
 SOURCE = "cold-storage"
 
 
+@dataclass(frozen=True)
+class Restored:
+    """Candles that came back, and candles of the same spans that the files never had: those are gaps again."""
+
+    candles: int = 0
+    missing: int = 0
+
+    def __add__(self, other: Restored) -> Restored:
+        return Restored(self.candles + other.candles, self.missing + other.missing)
+
+
 def restore(
     conn: psycopg.Connection,
     storage: ColdStorage,
@@ -45,8 +59,8 @@ def restore(
     clock: datetime,
     symbols: Sequence[str] | None = None,
     timeframes: Sequence[str] | None = None,
-) -> dict[Series, int]:
-    """Bring back what a prune took inside `window` (None: of all symbols, all timeframes); candles stored, by series.
+) -> dict[Series, Restored]:
+    """Bring back what a prune took inside `window` (None: of all symbols, all timeframes); what came back, by series.
 
     `conn` is in autocommit; `clock` stamps the records. Raises PruneError where a file is missing or not whole: what
     came before it is back, the rest stays pruned.
@@ -63,16 +77,18 @@ def restore(
 
 def _restore_series(
     conn: psycopg.Connection, storage: ColdStorage, series: Series, window: Window, clock: datetime
-) -> int:
+) -> Restored:
     taken = [Window(*span) for span in conn.execute(sql.load("restore/pruned").encode(), _binds(series, window))]
-    stored = 0
+    done = Restored()
     for span in taken:
-        stored += sum(_restore_year(conn, storage, series, year, clock) for year in chunks(span, "year"))
+        done = sum((_restore_year(conn, storage, series, year, clock) for year in chunks(span, "year")), done)
         measuring.measure(conn, symbols=None, timeframes=None, series=[series], window=span, clock=clock)
-    return stored
+    return done
 
 
-def _restore_year(conn: psycopg.Connection, storage: ColdStorage, series: Series, span: Window, clock: datetime) -> int:
+def _restore_year(
+    conn: psycopg.Connection, storage: ColdStorage, series: Series, span: Window, clock: datetime
+) -> Restored:
     """One file back into market_data, in the transactions of timeframes.yaml, at most a year each."""
     symbol, timeframe = series
     year = span.start.year
@@ -80,15 +96,15 @@ def _restore_year(conn: psycopg.Connection, storage: ColdStorage, series: Series
     if conn.execute(sql.load("prune/claim").encode(), claim).fetchone() != (True,):
         raise PruneError(f"a prune works on {timeframe} {year}: run it again when that has ended.")
     try:
+        path = storage.path(symbol, timeframe, year)
+        if not path.exists():
+            raise PruneError(f"there is no {path} to bring {span} back from: is that where the prune put it?")
         candles = storage.read(symbol, timeframe, year).slice(span)
-        if not len(candles):
-            raise PruneError(
-                f"{storage.path(symbol, timeframe, year)} has nothing of {span}: is that where it was put?"
-            )
         binds = _binds(series, span) | {"window_start": span.start, "window_end": span.end}
         conn.execute(sql.load("load/ensure_partitions").encode(), binds)
         pieces = chunks(span, "month" if timeframe_settings()[timeframe].chunk == "month" else "year")
-        return sum(_restore_piece(conn, series, piece, candles.slice(piece), clock) for piece in pieces)
+        stored = sum(_restore_piece(conn, series, piece, candles.slice(piece), clock) for piece in pieces)
+        return Restored(stored, TIMEFRAMES[timeframe].count(span.start, span.end) - len(candles))
     finally:
         conn.execute(sql.load("prune/release").encode(), claim)
 
@@ -167,8 +183,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (KlinesError, psycopg.Error) as error:
         sys.stderr.write(f"{str(error).strip()}\n")
         return 1
-    for (symbol, timeframe), candles in done.items():
-        sys.stdout.write(f"{symbol} {timeframe}: {candles:,} candles are back\n")
+    for (symbol, timeframe), back in done.items():
+        sys.stdout.write(f"{symbol} {timeframe}: {back.candles:,} candles are back\n")
+        if back.missing:
+            sys.stdout.write(
+                f"{symbol} {timeframe}: {back.missing:,} are not in the files, as they were missing before the prune: "
+                "they are gaps again, which klines_initial_load asks for\n"
+            )
     if not done:
         sys.stdout.write(f"nothing of {window} is pruned, or all of it is back\n")
     return 0

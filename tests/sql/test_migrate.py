@@ -127,6 +127,20 @@ def test_two_migrations_with_one_number_are_refused(tmp_path: Path) -> None:
         migrations(tmp_path)
 
 
+def test_a_revision_of_before_0035_was_recorded_when_it_was_made(empty_dsn: str, tmp_path: Path) -> None:
+    for path in MIGRATIONS_DIR.glob("*.sql"):
+        if path.name < "0035":
+            shutil.copy(path, tmp_path)
+    values = ", ".join(["1"] * 18)
+    with psycopg.connect(empty_dsn, autocommit=True) as conn:
+        migrate(conn, tmp_path)
+        revision = f"VALUES ('BTC', '1h', '2024-02-29Z', {values}, 'rest', '2024-03-02Z')"  # all of the same value
+        conn.execute(f"INSERT INTO market_data_revision {revision}".encode())
+        migrate(conn)
+        same = conn.execute("SELECT recorded_at = revised_at FROM market_data_revision").fetchone()
+        assert same == (True,)
+
+
 def test_the_command_says_what_it_did(empty_dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([empty_dsn]) == 0
     assert "applied 0001_market_data" in capsys.readouterr().out

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
 from include.klines.upkeep.ordering import order_closed_partitions
+from tests.polling import wait_until
 from tests.sql.measured import at, fill, months
 from tests.sql.pruned import everything, partitions
 
@@ -100,3 +102,32 @@ def test_a_rewrite_that_is_ended_leaves_everything_as_it_was(conn: psycopg.Conne
     assert conn.execute("SELECT count(*) FROM pg_class WHERE relname ~ '^ordered_'").fetchone() == (0,)
     assert order_closed_partitions(conn, at("2024-02-01")) == ["1h 2023"]
     assert months(conn, "BTC") == []
+
+
+def test_a_load_that_waits_for_the_year_goes_first(conn: psycopg.Connection, market_dsn: str) -> None:
+    """A long read keeps the copy from its place, and the copy a load: the copy gives way, not the load."""
+    said: list[str] = []
+
+    def order() -> None:
+        with psycopg.connect(market_dsn, autocommit=True) as own:
+            try:
+                order_closed_partitions(own, at("2024-02-01"))
+            except psycopg.errors.LockNotAvailable as error:
+                said.append(str(error.diag.message_primary))
+
+    def waits_for_the_parent() -> bool:
+        waiting = "SELECT count(*) > 0 FROM pg_locks WHERE relation = 'market_data_1h'::regclass AND NOT granted"
+        return conn.execute(waiting).fetchone() == (True,)
+
+    with psycopg.connect(market_dsn) as reader, psycopg.connect(market_dsn, autocommit=True) as load:
+        reader.execute("SELECT count(*) FROM market_data")  # keeps its lock to the end of its transaction
+        ordering = threading.Thread(target=order)
+        ordering.start()
+        wait_until(waits_for_the_parent, "the copy")
+        load.execute("SET statement_timeout = '30s'")
+        fill(load, "NEW", "2023-12-05", "2023-12-06")
+        ordering.join()
+    assert said == ["market_data_1h_2023 is being written to and stays as it is."]
+    conn.execute("ANALYZE market_data")
+    assert order_closed_partitions(conn, at("2024-02-01")) == ["1h 2023"]
+    assert in_file(conn, "market_data_1h_2023") == ["ADA", "BTC", "ETH", "NEW", "XRP"]

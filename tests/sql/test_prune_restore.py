@@ -10,10 +10,12 @@ import pytest
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
-from include.klines.restore import main, restore
+from include.klines.quality import measuring
+from include.klines.reader import MissingData, load_ohlcv
+from include.klines.restore import Restored, main, restore
 from include.klines.retention.cold_storage import ColdStorage
 from include.klines.settings import ROOT
-from tests.sql.measured import at, fill, window
+from tests.sql.measured import at, fill, gaps, window
 from tests.sql.pruned import CLOCK, counts, everything, prune, pruned, ranges, unpinned
 from tests.sql.stored import list_symbol
 
@@ -43,7 +45,7 @@ def test_everything_comes_back_as_it_was(conn: psycopg.Connection, storage: Cold
     prune(conn, storage)
     assert everything(conn) != before
     done = restore(conn, storage, window("2019-01-01", "2026-01-01"), clock=CLOCK)
-    assert done == {("BTC", "1h"): 48, ("ETH", "1h"): 48, ("BTC", "1m"): 2880}
+    assert done == {("BTC", "1h"): Restored(48), ("ETH", "1h"): Restored(48), ("BTC", "1m"): Restored(2880)}
     assert (everything(conn), ranges(conn), pruned(conn)) == (before, known, [])
     assert restore(conn, storage, window("2019-01-01", "2026-01-01"), clock=CLOCK) == {}
     prune(conn, storage)
@@ -79,7 +81,43 @@ def test_the_command_brings_candles_back(
     prune(conn, files)
     files.path("BTC", "1h", 2020).unlink()
     assert main(command) == 1
-    assert "has nothing of" in capsys.readouterr().err
+    assert "there is no" in capsys.readouterr().err
+
+
+def test_a_hole_that_was_pruned_with_its_surroundings_is_a_gap_again(
+    conn: psycopg.Connection, market_dsn: str, storage: ColdStorage, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """The read names the restore, the restore says that no file ever had it, and the read then names the load."""
+    monkeypatch.setattr(ColdStorage, "open", classmethod(lambda cls, connection: storage))
+    list_symbol(conn, "BTC", "2020-12-01")
+    fill(conn, "BTC", "2020-12-01", "2021-01-03", without=[("2020-12-05", "2020-12-06")])
+    span = window("2020-12-01", "2021-01-03")
+    measuring.measure(conn, symbols=["BTC"], timeframes=["1h"], window=span, clock=CLOCK)
+    prune(conn, storage)
+
+    def read() -> MissingData:
+        with pytest.raises(MissingData) as refused:
+            load_ohlcv("BTC", "1h", "2020-12-05", "2020-12-06", dsn=conn)
+        return refused.value
+
+    command = read().restore
+    assert command is not None
+    assert main([*command.split()[3:], "--dsn", market_dsn]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "BTC 1h: 0 candles are back",
+        "BTC 1h: 24 are not in the files, as they were missing before the prune: they are gaps again, "
+        "which klines_initial_load asks for",
+    ]
+    assert [(hole.cause, hole.candles) for hole in read().windows] == [("open", 24)]
+    assert (read().restore, (read().conf or {})["start"]) == (None, "2020-12-05")
+    assert [row[1:3] for row in pruned(conn)] == [
+        ("2020-12-01 00:00", "2020-12-05 00:00"), ("2020-12-06 00:00", "2021-01-01 00:00"),
+    ]  # fmt: skip
+    prune(conn, storage)
+    assert [(hole.cause, hole.candles) for hole in read().windows] == [("open", 24)]
+    done = restore(conn, storage, span, clock=CLOCK)
+    assert done == {("BTC", "1h"): Restored(30 * 24)}
+    assert gaps(conn, "BTC") == [("2020-12-05 00:00", "2020-12-06 00:00")]
 
 
 def test_the_command_works_in_a_plain_shell(

@@ -115,7 +115,8 @@ def brought_back(conn: psycopg.Connection, period: Period, clock: datetime) -> I
     if bool(pruned) != period.prunes:
         yield f"{pruned} candles were pruned"
     everything = Window(at("2017-01-01"), clock)
-    restored = sum(restore(conn, ColdStorage.open(conn), everything, clock=clock).values())
+    done = restore(conn, ColdStorage.open(conn), everything, clock=clock)
+    restored = sum(back.candles for back in done.values())
     if restored != pruned:
         yield f"{restored} of {pruned} pruned candles came back"
 

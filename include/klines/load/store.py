@@ -120,7 +120,10 @@ def store_window(
     with conn.transaction():
         _run(conn, "load/lock_series", binds)
         counts = _write(conn, fetched, binds)
-        if not _is_whole(series, fetched) or _one(conn, "load/known_gaps_touch", binds)[0]:
+        gaps, pruned = _one(conn, "load/known_gaps_touch", binds)
+        if pruned and len(fetched.candles):
+            measuring.trim_pruned(conn, [series.key], window, clock)
+        if gaps or not _is_whole(series, fetched):
             full = runs(fetched.candles, parse_timeframe(series.timeframe))
             measuring.record_gaps(conn, [series.symbol], [series.timeframe], window, clock, full=full)
         if empty := list(fetched.empty_by_rest):

@@ -122,6 +122,7 @@ def measure(
         anomalies.keep_days(conn, series, window, clock)
         if _run(conn, "count_months", binds).rowcount >= anomalies.MANY:
             _run(conn, "analyze_months")
+        trim_pruned(conn, series, window, clock)
         _run(conn, "record_gaps", binds)
         withdrawn = _run(conn, "withdraw_outages", binds).rowcount
         found = _run(conn, "discover_outages", binds).rowcount
@@ -158,6 +159,11 @@ def record_gaps(
     """
     series = [(symbol, timeframe) for timeframe in timeframes for symbol in symbols]
     _run(conn, "record_gaps", anomalies.scope(series, window) | {"clock": clock, "known_full": _multirange(full)})
+
+
+def trim_pruned(conn: psycopg.Connection, series: Sequence[Series], window: Window, clock: datetime) -> None:
+    """Take what is stored again out of the pruned gaps around `window`; part of the caller's transaction."""
+    _run(conn, "trim_pruned", anomalies.scope(series, window) | {"clock": clock})
 
 
 def record_empty(

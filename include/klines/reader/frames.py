@@ -32,9 +32,12 @@ def read_frame(
     on_outage: OnOutage,
     *,
     as_of: int | None = None,
+    by_recording: bool = False,
 ) -> pd.DataFrame:
-    """load_ohlcv inside a snapshot that is already open."""
-    return next(read_frames(conn, symbol, [request], columns, on_gap, on_outage, as_of=as_of))
+    """load_ohlcv inside a snapshot that is already open; by_recording: as_of is a time of the database's clock."""
+    return next(
+        read_frames(conn, symbol, [request], columns, on_gap, on_outage, as_of=as_of, by_recording=by_recording)
+    )
 
 
 def read_frames(
@@ -46,12 +49,13 @@ def read_frames(
     on_outage: OnOutage,
     *,
     as_of: int | None = None,
+    by_recording: bool = False,
 ) -> Iterator[pd.DataFrame]:
     """A frame for each part of a range, in order; what is carried into an outage is what the whole would carry."""
     fetched = (*columns, "close") if on_outage == "ffill" and "close" not in columns else tuple(columns)
     carried = None
     for part in parts:
-        reading = read_series(conn, symbol, part, fetched, as_of=as_of)
+        reading = read_series(conn, symbol, part, fetched, as_of=as_of, by_recording=by_recording)
         if on_outage == "ffill" and carried is None:
             carried = close_before(conn, reading, parts[0].start)
         treated = treat(reading.series, on_gap, on_outage, carried)

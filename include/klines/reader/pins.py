@@ -68,12 +68,16 @@ def pin(
     """Keep a dataset: prune never removes it, and load_pinned(name) gives the same candles or says what changed.
 
     Needs the role market_writer. Raises InvalidRequest where the name is taken, and whatever load_ohlcv would raise:
-    only a dataset that can be read can be pinned.
+    only a dataset that can be read can be pinned. Waits for prunes that remove candles and for loads that change some;
+    they wait for it. What a load changes before is pinned, what it changes after is a revision since.
     """
     names, request = parse_symbols(symbols), parse_request(timeframe, start, end)
     check_policies(on_gap, on_outage)
-    with snapshot(dsn, request.length, write=True) as conn:
-        digest = combine_many({one: read_fingerprint(conn, one, request, on_gap, on_outage) for one in names})
+    with snapshot(dsn, write=True) as conn:
+        conn.execute(statement("hold_pins"))  # before anything is read: prunes and loads have ended, or come later
+        conn.execute(statement("hold_revisions"))
+        with snapshot(conn, request.length):  # behind them: a prune too locks dataset_pin before the candles
+            digest = combine_many({one: read_fingerprint(conn, one, request, on_gap, on_outage) for one in names})
         binds = series_binds("", request) | {
             "name": name, "symbols": list(names), "fingerprint": digest,
             "on_gap": on_gap, "on_outage": on_outage, "note": note,
@@ -122,9 +126,10 @@ def load_pinned(
         raise InvalidRequest(f"the pin {name!r} keeps every symbol: read those you need with load_many().")
     request = parse_request(kept.timeframe, kept.start, kept.end)
     as_of = micros(kept.pinned_at) if revised == "undo" else None
+    policies = (kept.on_gap, kept.on_outage)
     with snapshot(dsn, request.length) as conn:
         frames = {
-            symbol: read_frame(conn, symbol, request, wanted, kept.on_gap, kept.on_outage, as_of=as_of)
+            symbol: read_frame(conn, symbol, request, wanted, *policies, as_of=as_of, by_recording=True)
             for symbol in kept.symbols
         }
         changed = _since(conn, "revised_since", kept, request)

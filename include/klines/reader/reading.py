@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,25 +35,32 @@ class Reading:
 
 
 def read_series(
-    conn: psycopg.Connection, symbol: str, request: Request, columns: Sequence[str], *, as_of: int | None = None
+    conn: psycopg.Connection,
+    symbol: str,
+    request: Request,
+    columns: Sequence[str],
+    *,
+    as_of: int | None = None,
+    by_recording: bool = False,
 ) -> Reading:
     """The stored candles of `request`, or longer candles made of them where its length is not stored.
 
-    With as_of (microseconds) all columns are read, for the fingerprint of the values of that day.
+    With as_of (microseconds, as fetch_series takes it) all columns are read, for the fingerprint of that day's values.
     """
     if as_of is not None:
         columns = (*columns, *(column for column in COLUMNS if column not in columns))
     subject = find_subjects(conn, [symbol])[symbol]
+    fetch = partial(fetch_series, conn, symbol, read_at=subject.read_at, as_of=as_of, by_recording=by_recording)
     listing, stored = None, None
     if request.length.name in TIMEFRAMES:
         listing = find_listing(subject, request, request.length)
-        stored = fetch_series(conn, symbol, request, columns, read_at=subject.read_at, as_of=as_of)
+        stored = fetch(request, columns)
     if stored is None or not len(stored.times):
         base = find_base(conn, subject, request.length)
         if stored is None or base is not request.length:
             listing = find_listing(subject, request, base)
             base_request = replace(request, length=base)
-            stored = fetch_series(conn, symbol, base_request, columns, read_at=subject.read_at, as_of=as_of)
+            stored = fetch(base_request, columns)
             return Reading(subject, listing, stored, aggregate(stored, request))
     return Reading(subject, listing, stored, stored)
 

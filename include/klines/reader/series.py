@@ -77,8 +77,12 @@ def fetch_series(
     *,
     read_at: datetime,
     as_of: int | None = None,
+    by_recording: bool = False,
 ) -> Series:
-    """The stored candles of `request` and the causes of what is missing; as_of undoes the revisions made after it."""
+    """The stored candles of `request` and the causes of what is missing; as_of undoes the revisions made after it.
+
+    as_of is by the exchange's clock, with by_recording by the database's.
+    """
     columns = tuple(columns)
     if not columns:
         wanted = statement("candle_times")
@@ -106,7 +110,8 @@ def fetch_series(
         causes = find_causes(request, places, gaps, read_at=read_at)
     revised = 0
     if as_of is not None:
-        for opened, *old in conn.execute(statement("revisions"), binds | {"as_of": moment(as_of)}):
+        since = {"as_of": moment(as_of), "by_recording": by_recording}
+        for opened, *old in conn.execute(statement("revisions"), binds | since):
             place = (micros(opened) - request.start) // request.length.step
             if causes[place] == 0:
                 values[:, place] = [old[COLUMNS.index(column)] for column in columns]

@@ -19,7 +19,8 @@ def order_closed_partitions(conn: psycopg.Connection, clock: datetime) -> list[s
     """Rewrite every partition of 1h and longer that has ended and is not in order; their names, as in "1h 2024".
 
     Each in a transaction of its own: after a crash the next call goes on with what is left. Raises
-    psycopg.errors.LockNotAvailable where readers keep one for two minutes.
+    psycopg.errors.LockNotAvailable where a load waits for one, which goes first, or readers keep one for two minutes:
+    then nothing of it has changed, and the task tries again a minute or more later.
     """
     done = []
     for timeframe, start in conn.execute(sql.load("order/unordered").encode(), {"clock": clock}).fetchall():

@@ -1,5 +1,6 @@
--- The values that revised candles had at an instant: the old ones of the first revision after it.
--- Binds: symbol, timeframe, starts, ends, as_of. Reads market_data_revision. Safe to run again.
+-- The values that revised candles had at an instant: the old ones of the first revision after it. The instant is one of the exchange's
+-- clock, or with by_recording of the database's, as a pin's is.
+-- Binds: symbol, timeframe, starts, ends, as_of, by_recording. Reads market_data_revision. Safe to run again.
 SELECT DISTINCT ON (revision.timestamp)
     revision.timestamp,
     revision.old_open,
@@ -17,5 +18,5 @@ WHERE
     AND revision.timeframe = %(timeframe)s::text
     AND revision.timestamp >= %(starts)s::timestamptz
     AND revision.timestamp < %(ends)s::timestamptz
-    AND revision.revised_at > %(as_of)s::timestamptz
-ORDER BY revision.timestamp, revision.revised_at;
+    AND CASE WHEN %(by_recording)s::boolean THEN revision.recorded_at ELSE revision.revised_at END > %(as_of)s::timestamptz
+ORDER BY revision.timestamp, revision.recorded_at;

@@ -1,0 +1,85 @@
+"""A pin and a load that changes candles, at once: the revision is pinned, or counts as made since, never neither."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from include.klines.database import prepare
+from include.klines.load.store import Counts, store_window
+from include.klines.reader import FingerprintMismatch, load_ohlcv, load_pinned, pin
+from tests.polling import wait_until
+from tests.sql.stored import list_symbol
+from tests.sql.test_store import BTC, DAY, RUN, candles, fetched
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DATASET = ("1h", "2024-02-29", "2024-03-01")
+CLOCK = datetime(2024, 3, 2, tzinfo=UTC)
+FIFTH = DAY.start + timedelta(hours=5)
+
+
+@pytest.fixture
+def conn(market_dsn: str) -> Iterator[psycopg.Connection]:
+    """A day of BTC 1h."""
+    with psycopg.connect(market_dsn) as connection:
+        prepare(connection).execute("SELECT ensure_market_data_partitions('1h', %s, %s)", (DAY.start, DAY.end))
+        list_symbol(connection, "BTC", "2017-08-17 04:00")
+        store_window(connection, BTC, fetched(candles()), run=RUN, clock=CLOCK)
+        yield connection
+
+
+def revise(conn: psycopg.Connection, volume: float, clock: datetime) -> Counts:
+    """A load that finds another volume of the fifth hour; `clock` is what the exchange's was when it began."""
+    rows = candles()
+    rows.volume[5] = volume
+    return store_window(conn, BTC, fetched(rows), run=RUN, clock=clock)
+
+
+def test_a_load_that_began_before_a_pin_and_comes_after_it_is_a_revision_since(
+    conn: psycopg.Connection, market_dsn: str
+) -> None:
+    """The exchange's clock, as the load read it, is before the pin: the database's is not."""
+    clock = datetime.now(UTC) - timedelta(minutes=1)
+    pin("mine", ["BTC"], *DATASET, dsn=market_dsn)
+    assert revise(conn, 8457.0, clock).revised == 1
+    with pytest.raises(FingerprintMismatch, match="revised BTC 2024-02-29 05:00") as caught:
+        load_pinned("mine", dsn=market_dsn)
+    assert caught.value.revisions == (("BTC", FIFTH),)
+    undone = load_pinned("mine", revised="undo", dsn=market_dsn)["BTC"]
+    assert (undone.loc[FIFTH, "volume"], undone.attrs["revisions_undone"]) == (17.5, 1)
+    accepted = load_pinned("mine", revised="accept", dsn=market_dsn)["BTC"]
+    assert (accepted.loc[FIFTH, "volume"], accepted.attrs["revised_since_pinned"]) == (8457.0, 1)
+    before, after = (
+        load_ohlcv("BTC", *DATASET, as_of=as_of, dsn=market_dsn) for as_of in (clock - timedelta(seconds=1), clock)
+    )
+    assert (before.loc[FIFTH, "volume"], after.loc[FIFTH, "volume"]) == (17.5, 8457.0)
+
+
+def test_a_revision_that_a_pin_has_read_is_not_one_since(conn: psycopg.Connection, market_dsn: str) -> None:
+    """The exchange's clock is ahead of the database's."""
+    assert revise(conn, 8457.0, datetime.now(UTC) + timedelta(minutes=1)).revised == 1
+    pin("mine", ["BTC"], *DATASET, dsn=market_dsn)
+    for policy in ("raise", "undo"):
+        frame = load_pinned("mine", revised=policy, dsn=market_dsn)["BTC"]  # type: ignore[arg-type]  # of the policies
+        assert (frame.loc[FIFTH, "volume"], frame.attrs["revised_since_pinned"]) == (8457.0, 0)
+
+
+def test_a_pin_waits_for_a_load_that_is_changing_candles(conn: psycopg.Connection, market_dsn: str) -> None:
+    def waits() -> bool:
+        waiting = "SELECT count(*) > 0 FROM pg_locks WHERE relation = 'market_data_revision'::regclass AND NOT granted"
+        return conn.execute(waiting).fetchone() == (True,)
+
+    pinning = threading.Thread(target=pin, args=("mine", ["BTC"], *DATASET), kwargs={"dsn": market_dsn})
+    with conn.transaction():
+        revise(conn, 8457.0, datetime.now(UTC))
+        pinning.start()
+        wait_until(waits, "the pin")
+    pinning.join()
+    frame = load_pinned("mine", dsn=market_dsn)["BTC"]
+    assert (frame.loc[FIFTH, "volume"], frame.attrs["revised_since_pinned"]) == (8457.0, 0)
