@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 DSN_VARIABLES = ("KLINES_DSN", "MARKET_DB_URL")
 CONNECT_SECONDS = 10
+UNKNOWN_THERE = (
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.UndefinedColumn,
+)
 
 
 def find_dsn(dsn: str | None) -> str:
@@ -53,11 +58,7 @@ def snapshot(
         else:
             with _connect(find_dsn(dsn)) as conn, _transaction(conn, of, write=write):
                 yield conn
-    except psycopg.errors.UndefinedTable as error:
-        raise DatabaseUnavailable(
-            f"this is not a market database of this version ({_first_line(error)}): migrate it."
-        ) from error
-    except psycopg.errors.UndefinedFunction as error:
+    except UNKNOWN_THERE as error:
         raise DatabaseUnavailable(
             f"this is not a market database of this version ({_first_line(error)}): migrate it."
         ) from error
