@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from psycopg.sql import Identifier
 
 from include.klines import sql
 from include.klines.errors import LoadError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from include.klines.candles import Candles
 
+MARKET_DATA = "market_data"
 BLOCK_ROWS = 800
 """About 128 KB: what psycopg hands to libpq in one piece, and small enough to stay in the processor's cache."""
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
@@ -55,20 +57,25 @@ def encode(candles: Candles, *constants: str) -> Iterator[bytes | memoryview]:
 def copy_to_staging(conn: psycopg.Connection, candles: Candles) -> None:
     """COPY `candles` into the session's staging table; they are gone with the transaction."""
     conn.execute(sql.load("load/create_staging").encode())
-    _copy(conn, "load/copy_staging", encode(candles), len(candles))
+    _copy(conn, sql.load("load/copy_staging"), encode(candles), len(candles))
 
 
-def copy_to_market_data(conn: psycopg.Connection, symbol: str, timeframe: str, candles: Candles) -> None:
-    """COPY `candles` straight into market_data; psycopg.errors.UniqueViolation where one of them is stored already."""
-    _copy(conn, "load/copy_market_data", encode(candles, symbol, timeframe), len(candles))
+def copy_to_market_data(
+    conn: psycopg.Connection, symbol: str, timeframe: str, candles: Candles, into: str = MARKET_DATA
+) -> None:
+    """COPY `candles` straight into market_data, or `into` the one partition of it that they all belong to.
+
+    psycopg.errors.UniqueViolation where one of them is stored already, CheckViolation where one belongs elsewhere.
+    """
+    table = Identifier(into).as_string(conn)
+    statement = sql.load("load/copy_market_data").replace(f"COPY {MARKET_DATA} (", f"COPY {table} (")
+    _copy(conn, statement, encode(candles, symbol, timeframe), len(candles))
 
 
 def _copy(conn: psycopg.Connection, statement: str, blocks: Iterator[bytes | memoryview], expected: int) -> None:
     with conn.cursor() as cursor:
-        with cursor.copy(sql.load(statement).encode()) as copy:
+        with cursor.copy(statement.encode()) as copy:
             for block in blocks:
                 copy.write(block)
         if cursor.rowcount != expected:
-            raise LoadError(
-                f"PostgreSQL took {cursor.rowcount} of {expected} candles ({statement}.sql); nothing was kept."
-            )
+            raise LoadError(f"PostgreSQL took {cursor.rowcount} of {expected} candles; nothing was kept.")

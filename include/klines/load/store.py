@@ -210,7 +210,9 @@ def _write(conn: psycopg.Connection, fetched: Fetched, binds: dict[str, Any]) ->
         return Counts(rejected=rejected)
     if _one(conn, "load/window_is_empty", binds)[0]:
         _run(conn, "load/touch_fingerprints", binds)
-        staging.copy_to_market_data(conn, binds["symbol"], binds["timeframe"], fetched.candles)
+        partition = _one(conn, "load/partition_to_fill", binds)[0]
+        into = partition or staging.MARKET_DATA
+        staging.copy_to_market_data(conn, binds["symbol"], binds["timeframe"], fetched.candles, into)
         _keep_fingerprints(conn, fetched, binds)
         return Counts(fetched=sent, inserted=sent, rejected=rejected)
     staging.copy_to_staging(conn, fetched.candles)
