@@ -4,9 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from include.klines.retention.cold_storage import ColdStorage
 from tests.sql.stored import grid, list_symbol, made_up, store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
     import psycopg
 
@@ -19,3 +22,9 @@ def days(market_conn: psycopg.Connection) -> pd.DataFrame:
     list_symbol(market_conn, "BTC", "2017-08-17 04:00")
     market_conn.commit()
     return frame
+
+
+@pytest.fixture
+def storage(conn: psycopg.Connection, tmp_path: Path) -> ColdStorage:
+    """An empty folder for what is pruned from the file's own `conn`."""
+    return ColdStorage.open(conn, (tmp_path / "cold").as_uri())

@@ -28,11 +28,6 @@ def conn(market_dsn: str) -> Iterator[psycopg.Connection]:
     yield from unpinned(market_dsn)
 
 
-@pytest.fixture
-def storage(conn: psycopg.Connection, tmp_path: Path) -> ColdStorage:
-    return ColdStorage.open(conn, (tmp_path / "cold").as_uri())
-
-
 def test_cutoffs_are_whole_months_before_the_month_of_the_run() -> None:
     assert plan.cutoffs(at("2026-03-01")) == {
         "1d": at("2021-03-01"), "4h": at("2021-03-01"), "1h": at("2021-03-01"), "15m": at("2021-03-01"),

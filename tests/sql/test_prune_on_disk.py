@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from include.klines.retention import cold_storage
-from include.klines.retention.cold_storage import ColdStorage
 from include.klines.retention.pruning import Pruner
 from tests.sql.measured import fill
 from tests.sql.pruned import prune, unpinned
@@ -19,15 +18,12 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from include.klines.retention.cold_storage import ColdStorage
+
 
 @pytest.fixture
 def conn(market_dsn: str) -> Iterator[psycopg.Connection]:
     yield from unpinned(market_dsn)
-
-
-@pytest.fixture
-def storage(conn: psycopg.Connection, tmp_path: Path) -> ColdStorage:
-    return ColdStorage.open(conn, (tmp_path / "cold").as_uri())
 
 
 def test_files_and_folders_are_on_the_disk_before_candles_go(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from include.klines.reader import DatabaseUnavailable, MissingData, load_pinned, pin, pins
-from include.klines.retention.cold_storage import ColdStorage
 from include.klines.retention.pruning import Pruner, PruneReport
 from tests.polling import wait_until
 from tests.sql.measured import fill
@@ -18,9 +17,10 @@ from tests.sql.stored import list_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import psycopg
+
+    from include.klines.retention.cold_storage import ColdStorage
 
 DAY = ("2020-12-30", "2020-12-31")
 
@@ -33,11 +33,6 @@ def conn(market_dsn: str) -> Iterator[psycopg.Connection]:
         fill(connection, "BTC", "2020-12-30", "2021-01-03")
         keep(connection, "other", "1h", "2020-12-31", "2021-01-01", ["BTC"])
         yield connection
-
-
-@pytest.fixture
-def storage(conn: psycopg.Connection, tmp_path: Path) -> ColdStorage:
-    return ColdStorage.open(conn, (tmp_path / "cold").as_uri())
 
 
 def somebody_waits_for(conn: psycopg.Connection, table: str) -> bool:

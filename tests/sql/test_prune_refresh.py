@@ -14,17 +14,16 @@ from include.klines.load.lanes import SeriesPlan
 from include.klines.load.planning import incomplete
 from include.klines.load.store import Fetched, RunRef, store_window
 from include.klines.quality import measuring
-from include.klines.retention.cold_storage import ColdStorage
 from tests.sql.measured import at, fill, gaps, window
 from tests.sql.pruned import CLOCK, prune, pruned, unpinned
 from tests.sql.stored import list_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import psycopg
 
+    from include.klines.retention.cold_storage import ColdStorage
     from include.klines.windows import Window
 
 YEAR = window("2020-01-01", "2021-01-01")
@@ -40,11 +39,6 @@ def conn(market_dsn: str) -> Iterator[psycopg.Connection]:
         fill(connection, "BTC", "2020-01-01", "2021-01-01", without=[HOLE])
         measure(connection)
         yield connection
-
-
-@pytest.fixture
-def storage(conn: psycopg.Connection, tmp_path: Path) -> ColdStorage:
-    return ColdStorage.open(conn, (tmp_path / "cold").as_uri())
 
 
 def measure(conn: psycopg.Connection) -> measuring.QualityReport:

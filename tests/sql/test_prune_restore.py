@@ -31,11 +31,6 @@ def conn(market_dsn: str) -> Iterator[psycopg.Connection]:
     yield from unpinned(market_dsn)
 
 
-@pytest.fixture
-def storage(conn: psycopg.Connection, tmp_path: Path) -> ColdStorage:
-    return ColdStorage.open(conn, (tmp_path / "cold").as_uri())
-
-
 def test_everything_comes_back_as_it_was(conn: psycopg.Connection, storage: ColdStorage) -> None:
     for symbol in ("BTC", "ETH"):
         list_symbol(conn, symbol, "2020-12-30")

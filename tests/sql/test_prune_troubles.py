@@ -19,17 +19,11 @@ from tests.sql.pruned import counts, everything, keep, partitions, prune, pruned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
 def conn(market_dsn: str) -> Iterator[psycopg.Connection]:
     yield from unpinned(market_dsn)
-
-
-@pytest.fixture
-def storage(conn: psycopg.Connection, tmp_path: Path) -> ColdStorage:
-    return ColdStorage.open(conn, (tmp_path / "cold").as_uri())
 
 
 def test_a_crash_between_file_and_removal_is_mended_by_the_next_run(
