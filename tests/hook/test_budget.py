@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -235,8 +237,14 @@ def test_pages_that_are_asked_for_at_once_read_the_limit_once(
     server.answers("/api/v3/exchangeInfo", exchange_info(1200))
     server.answers(KLINES, Reply(body=b"[]"))
     client = BinanceClient.from_url(server.url, budget=budget, sleep=sleeps, request_interval=0.05)
-    start = datetime(2024, 1, 1, tzinfo=UTC)
-    assert list(client.iter_klines("BTCUSDT", "1h", start, start + timedelta(hours=1500))) == []
+    both = threading.Barrier(2, timeout=20)
+
+    def page(_: int) -> list[list[object]]:
+        both.wait()
+        return client.klines("BTCUSDT", "1h")
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(page, range(2))) == [[], []]
     asked = [request.path.rpartition("/")[2] for request in server.requests]
     assert asked == ["exchangeInfo", "klines", "klines"]
 

@@ -70,7 +70,11 @@ def test_pages_follow_each_other_without_overlap_until_one_is_short(
     pages = list(client.iter_klines("BTCUSDT", "1h", START, end))
     assert [len(page) for page in pages] == [1000, 10]
     first, *ahead = [int(request.query["startTime"]) for request in server.requests]
-    assert (first, sorted(ahead)) == (START_MS, [START_MS + 1000 * HOUR_MS, START_MS + 2000 * HOUR_MS])
+    assert first == START_MS
+    assert ahead.count(START_MS + 1000 * HOUR_MS) == 1
+    assert ahead.count(START_MS + 2000 * HOUR_MS) == len(ahead) - 1 <= 1, (
+        "the third page, unless the short one came first"
+    )
     assert {request.query["endTime"] for request in server.requests} == {str(START_MS + 2100 * HOUR_MS - 1)}
 
 
