@@ -21,6 +21,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from include.klines import sql
+from include.klines.addresses import parse_address
 from include.klines.database import prepare
 from include.klines.errors import InvalidRequest, KlinesError, PruneError
 from include.klines.intervals import TIMEFRAMES
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from include.klines.quality.measuring import Series
 
 SOURCE = "cold-storage"
+DSN_VARIABLE = "KLINES_DSN"
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,10 @@ def _binds(series: Series, window: Window) -> dict[str, Any]:
 
 @contextmanager
 def _connection(dsn: str | None) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(dsn or _airflows_address()) as conn:
+    name, found = ("--dsn", dsn) if dsn else (DSN_VARIABLE, os.environ.get(DSN_VARIABLE))
+    if found:
+        parse_address(found, name)
+    with psycopg.connect(found or _airflows_address()) as conn:
         yield prepare(conn)
 
 
@@ -166,7 +171,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--end", type=date.fromisoformat, required=True, help="last day, UTC, included")
     parser.add_argument("--symbols", type=_names, help="as in BTC,ETH; none: all")
     parser.add_argument("--timeframes", type=_names, help="as in 1h,1d; none: all")
-    parser.add_argument("--dsn", default=os.environ.get("KLINES_DSN"), help="the market database, as market_writer")
+    parser.add_argument("--dsn", help=f"the market database, as market_writer; else the one in {DSN_VARIABLE}")
     given = parser.parse_args(argv)
     sys.path.append(str(ROOT / "plugins"))  # where Airflow puts it
     try:
