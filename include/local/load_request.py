@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -62,7 +63,7 @@ def _params(values: dict[str, str]) -> dict[str, Any]:
             params[name.lower()] = _listed(name, values[name])
     for name in NUMBERS:
         if name in values:
-            params[name.lower()] = int(values[name]) if values[name].isdigit() else values[name]
+            params[name.lower()] = int(values[name]) if re.fullmatch(r"[0-9]{1,9}", values[name]) else values[name]
     params.setdefault("timeframes", DEFAULT_TIMEFRAMES)
     if not params.keys() & {"symbols", "tier", "limit"}:
         params["symbols"] = DEFAULT_SYMBOLS
