@@ -58,7 +58,7 @@ test: install ## all tests
 check: install ## what CI checks beside the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy include plugins
+	$(BIN)/mypy include plugins dags
 	$(BIN)/sqlfluff lint --processes 2 include/sql
 
 year: install ## a year of the real Dags against the simulated exchange
