@@ -6,9 +6,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORDS := SYMBOLS TIMEFRAMES START END SOURCE TIER LIMIT EXCHANGE
 
-# Words given to make (or in the environment) as NAME=value arguments, quoted for the shell.
+# Words given to make as NAME=value arguments, quoted for the shell. What the environment has under such common names is
+# not meant for this; only EXCHANGE and MARKET_DB_URL are read from there, by the program itself.
 quote = '$(subst ','\'',$(1))'
-GIVEN = $(foreach word,$(WORDS),$(if $($(word)),$(call quote,$(word)=$($(word)))))
+said = $(if $(filter command,$(origin $(1))),$($(1)))
+GIVEN = $(foreach word,$(WORDS),$(if $(call said,$(word)),$(call quote,$(word)=$($(word)))))
 
 # MARKET_DB_URL holds a password. From the environment it arrives as it is; as an argument it would be in every process
 # list, and make would take a `$` in it for a variable.
@@ -17,7 +19,7 @@ $(error MARKET_DB_URL holds a password, which a process list would show: write M
 endif
 
 export PYTHONUTF8 := 1
-unexport $(WORDS)
+unexport $(filter-out EXCHANGE,$(WORDS))
 
 .DEFAULT_GOAL := help
 .PHONY: help run stop status report test check year bench docs lock install
@@ -56,7 +58,7 @@ test: install ## all tests
 check: install ## what CI checks beside the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy include plugins
+	$(BIN)/mypy include plugins dags
 	$(BIN)/sqlfluff lint --processes 2 include/sql
 
 year: install ## a year of the real Dags against the simulated exchange

@@ -11,7 +11,11 @@ from include.klines.params import (
     LAST_DAY,
     LOOKBACK_DAYS,
     MAX_ATTEMPTS,
+    MOST_ATTEMPTS,
     MOST_LOOKBACK_DAYS,
+    MOST_RANGE_DAYS,
+    MOST_SYMBOLS,
+    MOST_YEARS,
     RANGE_DAYS,
     SOURCES,
     TIERS,
@@ -49,7 +53,7 @@ def timeframes() -> Param:
 
 def limit() -> Param:
     """The first N symbols in order of importance."""
-    return _optional_number("Limit", "Only the first N symbols, in order of importance.")
+    return _optional_number("Limit", "Only the first N symbols, in order of importance.", MOST_SYMBOLS)
 
 
 def initial_load() -> dict[str, Param]:
@@ -60,7 +64,7 @@ def initial_load() -> dict[str, Param]:
         "timeframes": timeframes(),
         "start": _day("First day", FIRST_DAY),
         "end": _day("Last day", LAST_DAY),
-        "years": _optional_number("Years", "Instead of a first day: so many years up to the last day."),
+        "years": _optional_number("Years", "Instead of a first day: so many years up to the last day.", MOST_YEARS),
         "limit": limit(),
         "source": Param(
             "auto",
@@ -101,6 +105,7 @@ def weekly_gap_fill() -> dict[str, Param]:
             MAX_ATTEMPTS,
             type="integer",
             minimum=1,
+            maximum=MOST_ATTEMPTS,
             title="Attempts",
             description="A gap found empty by so many gap fills is only reported, until a person asks for more.",
         ),
@@ -116,6 +121,7 @@ def quality_check() -> dict[str, Param]:
             RANGE_DAYS,
             type="integer",
             minimum=1,
+            maximum=MOST_RANGE_DAYS,
             title="Days",
             description="So many days, up to the last one that is over.",
         ),
@@ -133,5 +139,5 @@ def _day(title: str, default: date) -> Param:
     return Param(default.isoformat(), type="string", format="date", title=title, description="A day in UTC, included.")
 
 
-def _optional_number(title: str, description: str) -> Param:
-    return Param(None, type=["null", "integer"], minimum=1, title=title, description=description)
+def _optional_number(title: str, description: str, most: int) -> Param:
+    return Param(None, type=["null", "integer"], minimum=1, maximum=most, title=title, description=description)

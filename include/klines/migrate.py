@@ -19,7 +19,8 @@ import psycopg
 from psycopg import errors as pg
 
 from include.klines import rights, sql
-from include.klines.errors import MigrationError
+from include.klines.addresses import parse_address
+from include.klines.errors import KlinesError, MigrationError
 from include.klines.settings import SQL_DIR
 
 if TYPE_CHECKING:
@@ -161,15 +162,17 @@ def _next(conn: psycopg.Connection, known: list[Migration]) -> Migration | None:
 
 def main(argv: list[str]) -> int:
     """Migrate the database of the DSN given as the only argument, or of the environment; prints what was applied."""
-    dsn = argv[0] if argv else next(filter(None, map(os.environ.get, DSN_VARIABLES)), "")
+    name = "the argument" if argv else next(filter(os.environ.get, DSN_VARIABLES), "")
+    dsn = argv[0] if argv else os.environ.get(name, "")
     if len(argv) > 1 or not dsn:
         sys.stderr.write(f"{USAGE}\n")
         return 2
     try:
+        parse_address(dsn, name)
         with psycopg.connect(dsn, autocommit=True) as conn:
             applied = migrate(conn)
-    except (MigrationError, psycopg.OperationalError) as error:
-        sys.stderr.write(f"{error}\n")
+    except (KlinesError, psycopg.Error) as error:
+        sys.stderr.write(f"{str(error).strip()}\n")
         return 1
     sys.stdout.write(f"applied {', '.join(applied)}\n" if applied else "the schema is up to date\n")
     return 0

@@ -18,8 +18,10 @@ FIRST_DAY = date(2020, 1, 1)
 LAST_DAY = date(2025, 9, 30)
 OLDEST_DAY = date(2017, 7, 14)  # Binance opened on this day: nothing is older
 LOOKBACK_DAYS, MOST_LOOKBACK_DAYS = 2, 30
-RANGE_DAYS = 90
-MAX_ATTEMPTS = 3
+RANGE_DAYS, MOST_RANGE_DAYS = 90, 20_000
+MAX_ATTEMPTS, MOST_ATTEMPTS = 3, 1_000
+MOST_YEARS = 50
+MOST_SYMBOLS = 10_000
 TIERS = ("core", "extended", "all")
 SOURCES = ("auto", "archive", "rest")
 
@@ -58,11 +60,8 @@ class RangeRequest:
 
 def validate_increment_request(params: Mapping[str, Any]) -> IncrementRequest:
     """Check the params of klines_daily_increment; InvalidRequest in one sentence."""
-    lookback = _positive("lookback_days", params.get("lookback_days")) or LOOKBACK_DAYS
-    if lookback > MOST_LOOKBACK_DAYS:
-        raise InvalidRequest(
-            f"lookback_days is {lookback}, but at most {MOST_LOOKBACK_DAYS}: klines_weekly_gap_fill looks further back."
-        )
+    hint = ": klines_weekly_gap_fill looks further back"
+    lookback = _number("lookback_days", params.get("lookback_days"), MOST_LOOKBACK_DAYS, hint) or LOOKBACK_DAYS
     symbols, timeframes = _symbols(params.get("symbols") or ()), _timeframes(params.get("timeframes") or ())
     return IncrementRequest(symbols, timeframes, timedelta(days=lookback))
 
@@ -76,18 +75,18 @@ def validate_range_request(params: Mapping[str, Any], *, until: datetime) -> Ran
     end = _day("end", params.get("end") or last)
     if end > last:
         raise InvalidRequest(f"end {end} is not over yet: the last day that can be asked for is {last}.")
-    days = _positive("days", params.get("days")) or RANGE_DAYS
+    _refuse_before_binance("end", end)
+    days = _number("days", params.get("days"), MOST_RANGE_DAYS) or RANGE_DAYS
     start = _day("start", params.get("start") or max(end - timedelta(days=days - 1), OLDEST_DAY))
     if end < start:
         raise InvalidRequest(f"end {end} lies before start {start}: swap them.")
-    if start < OLDEST_DAY:
-        raise InvalidRequest(f"start {start} lies before {OLDEST_DAY}, when Binance opened: ask for that day or later.")
+    _refuse_before_binance("start", start)
     return RangeRequest(
         symbols=_symbols(params.get("symbols") or ()),
         timeframes=_timeframes(params.get("timeframes") or ()),
         window=Window(_midnight(start), _midnight(end + timedelta(days=1))),
-        limit=_positive("limit", params.get("limit")),
-        max_attempts=_positive("max_attempts", params.get("max_attempts")) or MAX_ATTEMPTS,
+        limit=_number("limit", params.get("limit"), MOST_SYMBOLS),
+        max_attempts=_number("max_attempts", params.get("max_attempts"), MOST_ATTEMPTS) or MAX_ATTEMPTS,
     )
 
 
@@ -99,16 +98,16 @@ def validate_load_request(params: Mapping[str, Any], *, clock: datetime) -> Load
     """
     tier = _one_of("tier", params.get("tier") or "core", TIERS)
     source = _one_of("source", params.get("source") or "auto", SOURCES)
-    limit = _positive("limit", params.get("limit"))
+    limit = _number("limit", params.get("limit"), MOST_SYMBOLS)
     end = _day("end", params.get("end") or LAST_DAY)
-    start = _start(params, end)
     today = clock.astimezone(UTC).date()
-    if end < start:
-        raise InvalidRequest(f"end {end} lies before start {start}: swap them.")
     if end > today:
         raise InvalidRequest(f"end {end} lies in the future: the last day that can be asked for is {today}.")
-    if start < OLDEST_DAY:
-        raise InvalidRequest(f"start {start} lies before {OLDEST_DAY}, when Binance opened: ask for that day or later.")
+    _refuse_before_binance("end", end)
+    start = _start(params, end)
+    if end < start:
+        raise InvalidRequest(f"end {end} lies before start {start}: swap them.")
+    _refuse_before_binance("start", start)
     return LoadRequest(
         symbols=_symbols(params.get("symbols") or ()),
         tier=tier,  # type: ignore[arg-type]  # checked above
@@ -120,7 +119,7 @@ def validate_load_request(params: Mapping[str, Any], *, clock: datetime) -> Load
 
 
 def _start(params: Mapping[str, Any], end: date) -> date:
-    years = _positive("years", params.get("years"))
+    years = _number("years", params.get("years"), MOST_YEARS)
     given = params.get("start")
     if years is None:
         return _day("start", given or FIRST_DAY)
@@ -131,6 +130,11 @@ def _start(params: Mapping[str, Any], end: date) -> date:
         return after.replace(year=after.year - years)
     except ValueError:  # 29 February has no counterpart in that year
         return after.replace(year=after.year - years, day=28)
+
+
+def _refuse_before_binance(name: str, day: date) -> None:
+    if day < OLDEST_DAY:
+        raise InvalidRequest(f"{name} {day} lies before {OLDEST_DAY}, when Binance opened: ask for that day or later.")
 
 
 def _symbols(given: Sequence[str] | str) -> tuple[str, ...]:
@@ -160,15 +164,15 @@ def _one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
     return str(value)
 
 
-def _positive(name: str, value: Any) -> int | None:
+def _number(name: str, value: Any, most: int, hint: str = "") -> int | None:
     if value in (None, ""):
         return None
     try:
         number = int(str(value))
     except ValueError:
         number = 0
-    if number < 1:
-        raise InvalidRequest(f"{name} is {value!r}, but must be a whole number of at least 1.")
+    if not 1 <= number <= most:
+        raise InvalidRequest(f"{name} is {value!r}, but must be a whole number from 1 to {most}{hint}.")
     return number
 
 

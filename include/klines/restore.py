@@ -18,10 +18,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg.conninfo import make_conninfo
 
 from include.klines import sql
-from include.klines.database import prepare
+from include.klines.addresses import parse_address
+from include.klines.database import clock_of_database, market_connection, prepare
 from include.klines.errors import InvalidRequest, KlinesError, PruneError
 from include.klines.intervals import TIMEFRAMES
 from include.klines.load.lanes import SeriesPlan
@@ -29,6 +29,7 @@ from include.klines.load.store import Fetched, RunRef, store_window
 from include.klines.quality import measuring
 from include.klines.retention.cold_storage import ColdStorage
 from include.klines.settings import MARKET_CONN_ID, ROOT, timeframe_settings
+from include.klines.universe.config import load_universe
 from include.klines.windows import Window, chunks
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from include.klines.quality.measuring import Series
 
 SOURCE = "cold-storage"
+DSN_VARIABLE = "KLINES_DSN"
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,8 @@ def restore(
 ) -> dict[Series, Restored]:
     """Bring back what a prune took inside `window` (None: of all symbols, all timeframes); what came back, by series.
 
-    `conn` is in autocommit; `clock` stamps the records. Raises PruneError where a file is missing or not whole: what
-    came before it is back, the rest stays pruned.
+    `conn` is in autocommit; `clock` stamps the records, but last_synced stays: no exchange is asked. Raises PruneError
+    where a file is missing or not whole: what came before it is back, the rest stays pruned.
     """
     binds: dict[str, Any] = {
         "range_start": window.start,
@@ -112,14 +115,14 @@ def _restore_year(
 def _restore_piece(conn: psycopg.Connection, series: Series, span: Window, candles: Candles, clock: datetime) -> int:
     from binance_plugin.stats import RequestStats
 
-    plan = SeriesPlan(series[0], f"{series[0]}USDT", series[1], (span,))
+    plan = SeriesPlan(series[0], load_universe().exchange_symbol(series[0]), series[1], (span,))
     run = RunRef("klines_restore", f"{clock:%Y-%m-%dT%H:%M:%SZ}", str(plan))
     fetched = Fetched(span, candles, SOURCE, (), (), (), (), (), RequestStats(), clock)
     with conn.transaction():
         binds = _binds(series, span)
         conn.execute(sql.load("load/lock_series").encode(), binds)
         conn.execute(sql.load("restore/resolve").encode(), binds | {"clock": clock})
-        return store_window(conn, plan, fetched, run=run, clock=clock).inserted
+        return store_window(conn, plan, fetched, run=run, clock=clock, synced_at=span.end).inserted
 
 
 def _binds(series: Series, window: Window) -> dict[str, Any]:
@@ -133,22 +136,29 @@ def _binds(series: Series, window: Window) -> dict[str, Any]:
 
 @contextmanager
 def _connection(dsn: str | None) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(dsn or _airflows_address()) as conn:
+    name, found = ("--dsn", dsn) if dsn else (DSN_VARIABLE, os.environ.get(DSN_VARIABLE))
+    if not found:
+        with market_connection(_airflows_hook()) as conn:
+            yield conn
+        return
+    parse_address(found, name)
+    with psycopg.connect(found) as conn:
         yield prepare(conn)
 
 
-def _airflows_address() -> str:
-    """The address of Airflow's connection market_db: out of a task, only its metadata database has it."""
+def _airflows_hook() -> Any:
+    """A hook on market_db from wherever Airflow has it; left to itself, it asks no metadata database out of a task."""
     from airflow.models.connection import Connection
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
+    from airflow.providers.postgres.hooks.postgres import PostgresHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
 
-    with create_session() as session:
-        known = session.scalar(select(Connection).where(Connection.conn_id == MARKET_CONN_ID))
-        if known is None:
-            raise InvalidRequest(f"Airflow has no connection {MARKET_CONN_ID} here: give --dsn, or set KLINES_DSN.")
-        where = {"host": known.host, "port": known.port, "dbname": known.schema}
-        return make_conninfo(user=known.login, password=known.password, **where)
+    try:
+        return PostgresHook(connection=Connection.get_connection_from_secrets(MARKET_CONN_ID))
+    except AirflowNotFoundException:
+        raise InvalidRequest(
+            f"Airflow gives no connection {MARKET_CONN_ID} here: it has none, cannot read it, or its database does not "
+            f"answer; give --dsn, or set {DSN_VARIABLE}."
+        ) from None
 
 
 def _midnight(day: date) -> datetime:
@@ -166,17 +176,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--end", type=date.fromisoformat, required=True, help="last day, UTC, included")
     parser.add_argument("--symbols", type=_names, help="as in BTC,ETH; none: all")
     parser.add_argument("--timeframes", type=_names, help="as in 1h,1d; none: all")
-    parser.add_argument("--dsn", default=os.environ.get("KLINES_DSN"), help="the market database, as market_writer")
+    parser.add_argument("--dsn", help=f"the market database, as market_writer; else the one in {DSN_VARIABLE}")
     given = parser.parse_args(argv)
     sys.path.append(str(ROOT / "plugins"))  # where Airflow puts it
     try:
-        window = Window(_midnight(given.start), _midnight(given.end + timedelta(days=1)))
+        window = Window(_midnight(given.start), _midnight(min(given.end, date.max - DAY) + DAY))
         with _connection(given.dsn) as conn:
             done = restore(
                 conn,
                 ColdStorage.open(conn),
                 window,
-                clock=datetime.now(UTC),
+                clock=clock_of_database(conn),
                 symbols=given.symbols,
                 timeframes=given.timeframes,
             )

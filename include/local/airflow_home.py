@@ -80,7 +80,6 @@ def environment(state: State, *, metadata_url: str, port: int, simulated: bool, 
         "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",  # a run waits up to so long between two of its tasks
         "LOGGING__BASE_LOG_FOLDER": str(state.airflow_home / "logs"),
-        "USAGE_DATA_COLLECTION__ENABLED": "False",
     }
     home = {"AIRFLOW_HOME": str(state.airflow_home)}
     return (

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from rich.markup import escape
 
+from include.klines.addresses import parse_address
 from include.klines.coverage.report import page, terminal, weekly
 from include.klines.coverage.report.gathering import gather
 from include.klines.errors import KlinesError
@@ -101,8 +102,10 @@ def status(state: State, console: Console) -> int:
 
 def write_report(state: State, console: Console) -> int:
     """The report as one HTML file in the state's folder. Returns 1 where the market database is not up."""
-    record = state.read(RECORD)
-    address = os.environ.get("MARKET_DB_URL") or record.get("market")
+    given = os.environ.get("MARKET_DB_URL")
+    if given:
+        parse_address(given, "MARKET_DB_URL")
+    address = given or state.read(RECORD).get("market")
     if not address:
         console.print("There is no market database yet: `make run` makes it, or name yours in MARKET_DB_URL.")
         return 1

@@ -17,6 +17,7 @@ from psycopg import sql as compose
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from include.klines import sql
+from include.klines.addresses import parse_address
 from include.klines.errors import MigrationError
 from include.klines.migrate import migrate
 from include.local.errors import LocalRunError
@@ -121,9 +122,8 @@ def _as_reader(market: str) -> str:
 
 
 def _given(state: State, market_url: str, *, simulated: bool) -> Databases:
+    market = make_conninfo(**parse_address(market_url, "MARKET_DB_URL"))
     try:
-        given = conninfo_to_dict(market_url)
-        market = make_conninfo(**given)  # type: ignore[arg-type]  # libpq's options are all text
         with psycopg.connect(market, autocommit=True, connect_timeout=10) as conn:
             metadata = _metadata_name(state.secrets(), conn, market)
             if simulated:

@@ -18,7 +18,6 @@ PROBE_TIMEOUT = (3.05, 5)
 PROBE_SECONDS = 12
 ANNOUNCEMENT = "X-Simulated-Candles"
 """A response header of a ping: this exchange invents its candles."""
-AS_BINANCE = "EXCHANGE=simulated tries the system without it"
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,10 @@ def choose(asked: str, *, was_real: bool = False) -> ExchangeChoice:
         if trouble is None:
             return BINANCE
         if asked == "binance":
-            raise LocalRunError(f"Binance cannot be used from here: {trouble}. Try later; {AS_BINANCE}.")
+            raise LocalRunError(
+                f"Binance cannot be used from here: {trouble}. "
+                "Try later; EXCHANGE=simulated tries the system without it."
+            )
         if was_real:
             raise LocalRunError(
                 f"Binance cannot be used from here: {trouble}. Nothing was changed, and what is stored stays: "

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from include.klines.addresses import parse_address
 from include.klines.errors import InvalidRequest
 from include.klines.params import LAST_DAY, validate_load_request
 from include.local import exchange_choice
@@ -38,7 +40,8 @@ def parse(arguments: list[str], environment: dict[str, str]) -> RunRequest:
         if not separator or name not in KNOWN:
             near = difflib.get_close_matches(name.upper(), KNOWN, 1)
             hint = f"did you mean {near[0]}=…?" if near else f"known are {', '.join(KNOWN)}."
-            raise InvalidRequest(f"{argument!r} is not understood: {hint}")
+            shown = "a word with an address" if "@" in argument else repr(argument)
+            raise InvalidRequest(f"{shown} is not understood: {hint}")
         if value.strip():
             values[name] = value.strip()
     params = _params(values)
@@ -47,7 +50,10 @@ def parse(arguments: list[str], environment: dict[str, str]) -> RunRequest:
     validate_load_request(params, clock=clock)
     asked = values.get("EXCHANGE", "auto")
     exchange_choice.check(asked)
-    return RunRequest(asked, asked != "auto", values.get("MARKET_DB_URL"), params)
+    market_url = values.get("MARKET_DB_URL")
+    if market_url:
+        parse_address(market_url, "MARKET_DB_URL")
+    return RunRequest(asked, asked != "auto", market_url, params)
 
 
 def _params(values: dict[str, str]) -> dict[str, Any]:
@@ -57,7 +63,7 @@ def _params(values: dict[str, str]) -> dict[str, Any]:
             params[name.lower()] = _listed(name, values[name])
     for name in NUMBERS:
         if name in values:
-            params[name.lower()] = int(values[name]) if values[name].isdigit() else values[name]
+            params[name.lower()] = int(values[name]) if re.fullmatch(r"[0-9]{1,9}", values[name]) else values[name]
     params.setdefault("timeframes", DEFAULT_TIMEFRAMES)
     if not params.keys() & {"symbols", "tier", "limit"}:
         params["symbols"] = DEFAULT_SYMBOLS

@@ -10,6 +10,8 @@ import sys
 import psycopg
 
 from include.klines import sql
+from include.klines.addresses import parse_address
+from include.klines.errors import InvalidRequest
 
 
 def main(argv: list[str]) -> int:
@@ -18,9 +20,13 @@ def main(argv: list[str]) -> int:
         sys.stderr.write("usage: python -m include.server.identity CONNINFO EXCHANGE\n")
         return 2
     try:
+        parse_address(argv[0], "the argument")
         with psycopg.connect(argv[0], autocommit=True) as conn:
             conn.execute(sql.load("local/name_database").encode(), {"exchange": argv[1]})
             row = conn.execute(sql.load("local/database_exchange").encode()).fetchone()
+    except InvalidRequest as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     except psycopg.Error as error:
         sys.stderr.write(f"The market database cannot be read: {str(error).strip()}\n")
         return 1

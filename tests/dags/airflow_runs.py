@@ -75,7 +75,6 @@ def airflow(postgres_server: Any, tmp_path_factory: pytest.TempPathFactory) -> A
         "CORE__UNIT_TEST_MODE": "False",
         "DATABASE__SQL_ALCHEMY_CONN": metadata,
         "DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
-        "USAGE_DATA_COLLECTION__ENABLED": "False",
     }
     settings = {"AIRFLOW_HOME": str(home), "KLINES_REPORTS": (home / "reports").as_uri()} | {
         f"AIRFLOW__{name}": value for name, value in options.items()

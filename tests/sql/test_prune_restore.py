@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk.io import attach
+from cryptography.fernet import Fernet
 from fsspec.implementations.memory import MemoryFileSystem
 
 from include.klines.quality import measuring
@@ -24,6 +25,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import psycopg
+
+
+STORE_CONNECTION = """
+import sys
+from airflow.models.connection import Connection
+from airflow.settings import engine
+from airflow.utils.session import create_session
+
+Connection.metadata.create_all(engine, [Connection.metadata.tables[name] for name in ("team", "connection")])
+with create_session() as session:
+    session.add(Connection(conn_id="market_db", uri=sys.argv[1]))
+"""
 
 
 @pytest.fixture
@@ -123,6 +136,75 @@ def test_the_command_works_in_a_plain_shell(
     plain = {"HOME": str(tmp_path), "KLINES_DSN": market_dsn, "KLINES_COLD_STORAGE": (tmp_path / "cold").as_uri()}
     command = [sys.executable, "-m", "include.klines.restore", "--start", "2020-12-31", "--end", "2020-12-31"]
     done = subprocess.run(command, env=plain, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["BTC 1h: 24 candles are back"]), done.stderr
+
+
+def test_a_restore_asks_no_exchange_and_so_synced_nothing(
+    conn: psycopg.Connection, market_dsn: str, storage: ColdStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The health check of what was not synced goes by that time; a series without any candle left begins anew."""
+    monkeypatch.setattr(ColdStorage, "open", classmethod(lambda cls, connection: storage))
+    fill(conn, "BTC", "2020-12-30", "2021-01-03")
+    fill(conn, "ETH", "2020-12-30", "2021-01-01")
+    conn.execute("UPDATE historical_data_range SET last_synced = '2025-12-24'")
+    prune(conn, storage)
+    assert main(["--start", "2020-12-30", "--end", "9999-12-31", "--dsn", market_dsn]) == 0
+    found = conn.execute("SELECT symbol, total_records, last_synced FROM historical_data_range ORDER BY 1").fetchall()
+    assert found == [("BTC", 96, at("2025-12-24")), ("ETH", 48, at("2021-01-01"))]
+
+
+def test_records_have_the_time_of_the_database_and_not_of_the_machine(
+    conn: psycopg.Connection, market_dsn: str, storage: ColdStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ColdStorage, "open", classmethod(lambda cls, connection: storage))
+    fill(conn, "BTC", "2020-12-30", "2021-01-03")
+    prune(conn, storage)
+    conn.execute((ROOT / "tests/year/clock.sql").read_bytes())
+    conn.execute("UPDATE simulated.clock SET moment = '2026-05-05'")
+    by_that_clock = f"{market_dsn}?options=-c%20search_path%3Dsimulated%2Cpg_catalog%2Cpublic"
+    assert main(["--start", "2020-12-30", "--end", "2020-12-31", "--dsn", by_that_clock]) == 0
+    assert conn.execute("SELECT finished_at FROM data_sync_log").fetchall() == [(at("2026-05-05"),)]
+    assert conn.execute("SELECT DISTINCT resolved_at FROM data_gap").fetchall() == [(at("2026-05-05"),)]
+
+
+def test_without_an_address_it_asks_airflow_as_tasks_do(
+    conn: psycopg.Connection, market_dsn: str, storage: ColdStorage, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """Here by a variable; the connection's extra is the session's."""
+    monkeypatch.setattr(ColdStorage, "open", classmethod(lambda cls, connection: storage))
+    fill(conn, "BTC", "2020-12-30", "2021-01-03")
+    prune(conn, storage)
+    command = ["--start", "2020-12-31", "--end", "2020-12-31"]
+    assert main(command) == 1
+    assert "Airflow gives no connection market_db here" in capsys.readouterr().err
+    monkeypatch.setenv("AIRFLOW_CONN_MARKET_DB", f"{market_dsn}?options=-c%20default_transaction_read_only%3Don")
+    assert main(command) == 1
+    assert "read-only transaction" in capsys.readouterr().err
+    monkeypatch.setenv("AIRFLOW_CONN_MARKET_DB", market_dsn)
+    assert main(command) == 0
+    assert capsys.readouterr().out == "BTC 1h: 24 candles are back\n"
+
+
+def test_out_of_a_task_the_connection_may_be_in_the_metadata_database(
+    conn: psycopg.Connection, market_dsn: str, storage: ColdStorage, tmp_path: Path
+) -> None:
+    fill(conn, "BTC", "2020-12-30", "2021-01-03")
+    prune(conn, storage)
+    environment = {
+        "HOME": str(tmp_path),
+        "KLINES_COLD_STORAGE": (tmp_path / "cold").as_uri(),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/metadata.db",
+        "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
+    }
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *command], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+        )
+
+    made = run("-c", STORE_CONNECTION, market_dsn)
+    assert made.returncode == 0, made.stderr
+    done = run("-m", "include.klines.restore", "--start", "2020-12-31", "--end", "2020-12-31")
     assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["BTC 1h: 24 candles are back"]), done.stderr
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from include.klines import forms
 from include.klines.errors import InvalidRequest
-from include.klines.params import validate_load_request
+from include.klines.params import validate_increment_request, validate_load_request, validate_range_request
 from include.klines.windows import Window
 
 CLOCK = datetime(2025, 11, 3, 12, tzinfo=UTC)
@@ -62,8 +67,12 @@ def test_years_reach_back_from_the_last_day(end: str, years: int, start: datetim
         ({"timeframes": ["1 hour"]}, "timeframe '1 hour' is not known"),
         ({"tier": "best"}, "tier is 'best', but must be one of core, extended, all"),
         ({"source": "ftp"}, "source is 'ftp', but must be one of auto, archive, rest"),
-        ({"limit": 0}, "limit is 0, but must be a whole number of at least 1"),
+        ({"limit": 0}, "limit is 0, but must be a whole number from 1 to 10000"),
         ({"years": "two"}, "years is 'two', but must be a whole number"),
+        ({"years": 3000}, "years is 3000, but must be a whole number from 1 to 50"),
+        ({"years": 50}, "start 1975-10-01 lies before 2017-07-14, when Binance opened"),
+        ({"years": 1, "end": "9999-12-31"}, "lies in the future"),
+        ({"years": 50, "end": "0001-01-01"}, "end 0001-01-01 lies before 2017-07-14, when Binance opened"),
         ({"years": 2, "start": "2024-01-01"}, "start 2024-01-01 and years 2 were both given"),
         ({"symbols": ["BTC", " "]}, "has an entry that is no symbol"),
     ],
@@ -77,3 +86,42 @@ def test_a_bad_value_gets_one_sentence_that_names_it(params: dict[str, object], 
 
 def test_today_may_be_asked_for_as_far_as_it_has_come() -> None:
     assert validate_load_request({"end": "2025-11-03"}, clock=CLOCK).window.end == CLOCK
+
+
+ENDS = st.sampled_from(["0001-01-01", "9999-12-31", "2017-07-14", "2025-11-02", "2025-11-03"])
+DAYS = st.none() | ENDS | st.dates() | st.dates().map(str)
+MIDNIGHT = utc(2025, 11, 3)
+NUMBERS = st.none() | st.integers() | st.integers().map(str) | st.integers(1, 5000)
+
+
+WHATEVER = st.fixed_dictionaries(
+    {},
+    optional={"start": DAYS, "end": DAYS}
+    | dict.fromkeys(("years", "days", "limit", "max_attempts", "lookback_days"), NUMBERS),
+)
+
+
+@given(WHATEVER, st.sampled_from([CLOCK, MIDNIGHT]))
+@example({"years": 3000}, CLOCK)
+@example({"days": 10**7}, CLOCK)
+@example({"end": "0001-01-01"}, CLOCK)
+@example({"end": "9999-12-31", "years": 1}, CLOCK)
+def test_whatever_the_form_holds_is_a_request_or_one_sentence(params: dict[str, object], clock: datetime) -> None:
+    for ask in (
+        lambda: validate_load_request(params, clock=clock),
+        lambda: validate_range_request(params, until=MIDNIGHT),
+        lambda: validate_increment_request(params),
+    ):
+        with suppress(InvalidRequest):
+            ask()
+
+
+@pytest.mark.parametrize(
+    "form", [forms.initial_load, forms.daily_increment, forms.weekly_gap_fill, forms.quality_check]
+)
+def test_every_number_of_a_form_has_both_ends(form: Any) -> None:
+    """What Airflow refuses itself never becomes a run."""
+    for param in form().values():
+        if "integer" in param.schema["type"]:
+            assert param.schema["minimum"] == 1
+            assert param.schema["maximum"] > 1

@@ -110,7 +110,6 @@ def environment(folder: Path, metadata: str) -> dict[str, str]:
         "DATABASE__SQL_ALCHEMY_CONN": metadata,
         "DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
         "LOGGING__LOGGING_LEVEL": os.environ.get("YEAR_LOG", "CRITICAL"),
-        "USAGE_DATA_COLLECTION__ENABLED": "False",
     }
     project = {
         "AIRFLOW_HOME": str(home),

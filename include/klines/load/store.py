@@ -101,12 +101,14 @@ def store_window(
     run: RunRef,
     clock: datetime,
     attempt: bool = False,
+    synced_at: datetime | None = None,
 ) -> Counts:
     """Store candles, revisions, range, gaps and the record of one window in one transaction.
 
     `clock` is the exchange's time (UTC): it stamps the records, and no candle is expected to close after it. With
-    `attempt`, a gap that was found empty has one more attempt behind it. Raises LoadError where PostgreSQL holds
-    another number of candles than were sent, psycopg.Error where it fails; either way nothing of the window is kept.
+    `attempt`, a gap that was found empty has one more attempt behind it. `synced_at` is when the exchange was asked, if
+    not at `clock`. Raises LoadError where PostgreSQL holds another number of candles than were sent, psycopg.Error
+    where it fails; either way nothing of the window is kept.
     """
     window = fetched.window
     binds = {
@@ -133,9 +135,9 @@ def store_window(
         if len(fetched.candles):
             first, last = fetched.candles.first_open, fetched.candles.last_open
             reach = {"first_timestamp": first, "last_timestamp": last, "inserted": counts.inserted}
-            _run(conn, "load/record_range", binds | reach)
+            _run(conn, "load/record_range", binds | reach | {"clock": synced_at or clock})
         else:
-            touch(conn, [series], clock)
+            touch(conn, [series], synced_at or clock)
         _record_origin(conn, fetched, binds | {"run_id": run.run_id})
         record_sync(conn, series, fetched, counts, run=run, clock=clock)
     return counts

@@ -11,6 +11,8 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
+from include.klines.addresses import parse_address
+from include.klines.errors import InvalidRequest
 from include.klines.intervals import TIMEFRAMES
 from include.klines.reader.errors import DatabaseUnavailable, StaleSnapshot
 from include.klines.reader.request import base_candidates
@@ -31,13 +33,18 @@ UNKNOWN_THERE = (
 
 
 def find_dsn(dsn: str | None) -> str:
-    """`dsn`, or the environment's KLINES_DSN or MARKET_DB_URL; DatabaseUnavailable where there is none."""
-    found = dsn or next((os.environ[name] for name in DSN_VARIABLES if os.environ.get(name)), None)
-    if not found:
-        raise DatabaseUnavailable(
-            "no database is named: pass dsn='postgresql://user:password@host:port/market' or set KLINES_DSN."
-        )
-    return found
+    """`dsn`, or the environment's KLINES_DSN or MARKET_DB_URL; DatabaseUnavailable where none is an address."""
+    named = {"dsn": dsn} | {name: os.environ.get(name) for name in DSN_VARIABLES}
+    for name, found in named.items():
+        if found:
+            try:
+                parse_address(found, name)
+            except InvalidRequest as error:
+                raise DatabaseUnavailable(str(error)) from None
+            return found
+    raise DatabaseUnavailable(
+        "no database is named: pass dsn='postgresql://user:password@host:port/market' or set KLINES_DSN."
+    )
 
 
 @contextmanager
@@ -80,8 +87,6 @@ def snapshot(
 def _connect(dsn: str) -> psycopg.Connection:
     try:
         return psycopg.connect(dsn, connect_timeout=CONNECT_SECONDS, application_name="klines reader")
-    except psycopg.ProgrammingError as error:
-        raise DatabaseUnavailable(f"the database address cannot be read: {_first_line(error)}.") from error
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(f"the database at {_where(dsn)} cannot be reached: {_first_line(error)}.") from error
 
