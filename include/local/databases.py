@@ -122,7 +122,12 @@ def _as_reader(market: str) -> str:
 
 
 def _given(state: State, market_url: str, *, simulated: bool) -> Databases:
-    market = make_conninfo(**parse_address(market_url, "MARKET_DB_URL"))
+    options = parse_address(market_url, "MARKET_DB_URL")
+    if "," in f"{options.get('host')}{options.get('port')}":
+        raise LocalRunError(
+            "MARKET_DB_URL names several servers, and a connection of Airflow holds one: name the primary."
+        )
+    market = make_conninfo(**options)
     try:
         with psycopg.connect(market, autocommit=True, connect_timeout=10) as conn:
             metadata = _metadata_name(state.secrets(), conn, market)

@@ -120,6 +120,12 @@ def test_a_given_address_that_does_not_answer_is_one_sentence(tmp_path: Path) ->
         databases.prepare(State(tmp_path), "postgresql://me:secret@127.0.0.1:9/market", simulated=False)
 
 
+@pytest.mark.parametrize("servers", ["127.0.0.1:1,127.0.0.1:2", "127.0.0.1,localhost"])
+def test_several_servers_are_refused_before_any_is_asked(servers: str, tmp_path: Path) -> None:
+    with pytest.raises(LocalRunError, match=r"names several servers.*name the primary"):
+        databases.prepare(State(tmp_path), f"postgresql://u:p@{servers}/db", simulated=False)
+
+
 def test_an_address_with_an_awkward_password_reaches_sqlalchemy_unharmed() -> None:
     from sqlalchemy.engine import make_url
 
