@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,9 @@ import psycopg
 import pytest
 
 from include.klines.database import prepare
+from include.klines.errors import InvalidRequest
 from include.klines.load.store import Counts, store_window
-from include.klines.reader import FingerprintMismatch, load_ohlcv, load_pinned, pin
+from include.klines.reader import FingerprintMismatch, load_ohlcv, load_pinned, pin, pins
 from tests.polling import wait_until
 from tests.sql.stored import list_symbol
 from tests.sql.test_store import BTC, DAY, RUN, candles, fetched
@@ -83,3 +85,27 @@ def test_a_pin_waits_for_a_load_that_is_changing_candles(conn: psycopg.Connectio
     pinning.join()
     frame = load_pinned("mine", dsn=market_dsn)["BTC"]
     assert (frame.loc[FIFTH, "volume"], frame.attrs["revised_since_pinned"]) == (8457.0, 0)
+
+
+@pytest.mark.parametrize("before", ["SELECT 1", "SELECT 1 / 0"])
+def test_a_pin_inside_a_transaction_of_the_caller_is_refused(
+    conn: psycopg.Connection, market_dsn: str, before: str
+) -> None:
+    """Loads would wait until it ends, and its snapshot may be older than what a prune has left."""
+    with psycopg.connect(market_dsn) as mine:
+        with suppress(psycopg.errors.DivisionByZero):
+            mine.execute(before.encode())
+        with pytest.raises(InvalidRequest, match="the connection is inside one: commit or roll back first"):
+            pin("mine", ["BTC"], *DATASET, dsn=mine)
+    with conn.transaction(), pytest.raises(InvalidRequest, match="commit or roll back first"):
+        pin("mine", ["BTC"], *DATASET, dsn=conn)
+    assert "mine" not in {one.name for one in pins(dsn=market_dsn)}
+
+
+def test_a_connection_outside_of_a_transaction_pins_and_has_committed(
+    conn: psycopg.Connection, market_dsn: str
+) -> None:
+    with psycopg.connect(market_dsn) as mine:
+        kept = pin("mine", ["BTC"], *DATASET, dsn=mine)
+        assert kept in pins(dsn=market_dsn)
+        assert revise(conn, 8457.0, datetime.now(UTC)).revised == 1
