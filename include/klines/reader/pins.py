@@ -72,15 +72,15 @@ def pin(
 
     Needs the role market_writer. Raises InvalidRequest where the name is taken, or `dsn` a connection inside a
     transaction, and whatever load_ohlcv would raise: only a dataset that can be read can be pinned. Waits for prunes
-    that remove candles and for loads that change some; they wait for it. What a load changes before is pinned, what it
-    changes after is a revision since.
+    that remove candles and for loads that are storing some; they wait for it. What a load stores before is pinned, what
+    it stores after was revised or added since.
     """
     _refuse_open_transaction(dsn)
     names, request = parse_symbols(symbols), parse_request(timeframe, start, end)
     check_policies(on_gap, on_outage)
     with snapshot(dsn, write=True) as conn:
         conn.execute(statement("hold_pins"))  # before anything is read: prunes and loads have ended, or come later
-        conn.execute(statement("hold_revisions"))
+        conn.execute(statement("hold_loads"))
         with snapshot(conn, request.length):  # behind them: a prune too locks dataset_pin before the candles
             digest = combine_many({one: read_fingerprint(conn, one, request, on_gap, on_outage) for one in names})
         binds = series_binds("", request) | {
