@@ -31,7 +31,8 @@ def pages_of(ask: Callable[[int], Rows], start: int, end: int, step: int, *, nam
     """All rows with start <= open time < end, a page at a time, in order; empty pages are not yielded.
 
     ask: the first PAGE_ROWS rows from a time on, before `end`; called in this thread, and from several for pages ahead.
-    Times and `step`, the length of a candle, are milliseconds. name: of the series, for errors.
+    Times and `step`, the length of a candle, are milliseconds; a candle may open at `start`. name: of the series, for
+    errors.
 
     A page is asked for ahead as if no candle were missing before it. Where one is, the page before reaches further, and
     of those asked for ahead only the rows behind it count: no hole costs a request. Where more rows came than the grid
@@ -53,7 +54,8 @@ def pages_of(ask: Callable[[int], Rows], start: int, end: int, step: int, *, nam
                 since, answer = cursor, ask(cursor)
             rows = answer if since == cursor else _not_before(cursor, answer)
             if len(answer) == PAGE_ROWS:
-                cursor = max(cursor, _behind(answer, since, step, name))
+                last = _last_of(answer, since, name)
+                cursor = max(cursor, start + ((last - start) // step + 1) * step)  # also behind a row off the grid
                 while ahead and (ahead[0].since > cursor or (len(ahead) > 1 and ahead[1].since <= cursor)):
                     ahead.popleft().rows.cancel()  # it would leave rows out, or bring none that the next one does not
                 begins = max(cursor, ahead[-1].since + page) if ahead else cursor
@@ -67,13 +69,13 @@ def pages_of(ask: Callable[[int], Rows], start: int, end: int, step: int, *, nam
         pool.shutdown(cancel_futures=True)
 
 
-def _behind(rows: Rows, cursor: int, step: int, name: str) -> int:
-    """Where the page after `rows` begins."""
+def _last_of(rows: Rows, cursor: int, name: str) -> int:
+    """The last time of a page that was asked for from `cursor` on."""
     last = rows[-1][0]
     if not isinstance(last, int) or last < cursor:
         since = datetime.fromtimestamp(cursor / 1000, UTC)
         raise MalformedAnswer(f"{name}: the page from {since:%Y-%m-%d %H:%M} UTC ends before it, at {last!r}.")
-    return last + step
+    return last
 
 
 def _not_before(cursor: int, rows: Rows) -> Rows:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from itertools import groupby
 from typing import TYPE_CHECKING
+
+from include.klines.settings import SQL_DIR
 
 if TYPE_CHECKING:
     import psycopg
@@ -39,6 +42,7 @@ FUNCTIONS = """
     WHERE pronamespace = 'public'::regnamespace AND prorettype <> 'trigger'::regtype
     ORDER BY proname, 2
 """
+DEFINITION = re.compile(r"CREATE (?:OR REPLACE )?FUNCTION (\w+)\(")
 FIRST = (
     "market_data", "historical_data_range", "symbol_listing", "data_quality", "data_gap", "exchange_outage",
     "data_sync_log", "market_data_revision", "archive_file", "rejected_candle", "dataset_pin", "sla_miss",
@@ -69,13 +73,23 @@ def reference(conn: psycopg.Connection) -> str:
             ]
             kept = [constraint.replace("_", " ") for _, constraint in promises.get(name, ())]
             lines += ["", f"Kept by constraints: {'; '.join(kept)}.", ""] if kept else [""]
+    defined_in = _defined_in()
     lines += ["## Functions", "", "*R* marks those that the role `backtester` may call.", ""]
-    lines += ["| function | | meaning |", "|---|---|---|"]
+    lines += ["| function | | meaning | defined in |", "|---|---|---|---|"]
     lines += [
-        f"| `{name}({_cell(arguments)})` | {'R' if for_readers else ''} | {_cell(comment)} |"
+        f"| `{name}({_cell(arguments)})` | {'R' if for_readers else ''} | {_cell(comment)} | {defined_in[name]} |"
         for name, arguments, comment, for_readers in conn.execute(FUNCTIONS.encode()).fetchall()
     ]
     return "\n".join(lines)
+
+
+def _defined_in() -> dict[str, str]:
+    """The last migration that defines each function: several are, by more than one."""
+    return {
+        name: f"[{path.stem[:4]}](../include/sql/migrations/{path.name})"
+        for path in sorted((SQL_DIR / "migrations").glob("*.sql"))
+        for name in DEFINITION.findall(path.read_text(encoding="utf-8"))
+    }
 
 
 def _type(kind: str, not_null: bool) -> str:

@@ -78,6 +78,24 @@ def test_the_new_partition_has_every_constraint_key_and_trigger_of_the_old_one(c
     assert conn.execute("SELECT count(*) FROM market_data_1h_2023 WHERE symbol = 'BTC'").fetchone() == (720,)
 
 
+@pytest.mark.parametrize("keeps_its_key", [False, True])
+def test_a_year_that_was_brought_back_beside_the_one_taken_out_is_put_in_order(
+    conn: psycopg.Connection, keeps_its_key: bool
+) -> None:
+    conn.execute("DELETE FROM dataset_pin")
+    conn.execute("SELECT take_out_market_data_partition('1h', '2023-01-01 00:00+00')")
+    if keeps_its_key:  # as it did before migration 0038
+        conn.execute("ALTER INDEX pruned_market_data_1h_2023_pkey RENAME TO market_data_1h_2023_pkey")
+    for symbol in SYMBOLS:
+        fill(conn, symbol, "2023-12-01", "2023-12-02")
+    before = everything(conn)
+    order = "SELECT order_market_data_partition('1h', '2023-01-01 00:00+00')"
+    assert conn.execute(order.encode()).fetchone() == (96,)
+    assert everything(conn) == before
+    conn.execute("SELECT drop_taken_out_partition('pruned_market_data_1h_2023')")
+    assert conn.execute(order.encode()).fetchone() == (96,)
+
+
 def test_readers_go_on_and_writers_of_that_year_wait(conn: psycopg.Connection, market_dsn: str) -> None:
     with psycopg.connect(market_dsn, autocommit=True) as other:
         other.execute("SET lock_timeout = '50ms'")

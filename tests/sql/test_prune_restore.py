@@ -15,9 +15,10 @@ from include.klines.quality import measuring
 from include.klines.reader import MissingData, load_ohlcv
 from include.klines.restore import Restored, main, restore
 from include.klines.retention.cold_storage import ColdStorage
+from include.klines.retention.pruning import Pruner
 from include.klines.settings import ROOT
-from tests.sql.measured import at, fill, gaps, window
-from tests.sql.pruned import CLOCK, counts, everything, prune, pruned, ranges, unpinned
+from tests.sql.measured import at, fill, gaps, months, window
+from tests.sql.pruned import CLOCK, counts, everything, keep, prune, pruned, ranges, unpinned
 from tests.sql.stored import list_symbol
 
 if TYPE_CHECKING:
@@ -58,6 +59,35 @@ def test_everything_comes_back_as_it_was(conn: psycopg.Connection, storage: Cold
     assert restore(conn, storage, window("2019-01-01", "2026-01-01"), clock=CLOCK) == {}
     prune(conn, storage)
     assert pruned(conn)[-1] == ("ETH", "2020-12-30 00:00", "2021-01-01 00:00", 48)
+
+
+def test_what_came_back_before_a_killed_prune_is_finished_is_not_pruned(
+    conn: psycopg.Connection, storage: ColdStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list_symbol(conn, "BTC", "2020-12-01", "2020-12-10 05:00")
+    list_symbol(conn, "BTC", "2020-12-10 06:00", number=2)
+    fill(conn, "BTC", "2020-12-01", "2021-01-03")
+    with monkeypatch.context() as killed:
+        killed.setattr(Pruner, "_drop", _die)
+        with pytest.raises(RuntimeError):
+            prune(conn, storage)
+    conn.execute("SELECT pg_advisory_unlock_all()")
+    restore(conn, storage, window("2020-12-05", "2021-01-01"), clock=CLOCK)
+    keep(conn, "mine", "1h", "2020-12-01", "2021-01-01", ["BTC"])
+    before = everything(conn), ranges(conn), pruned(conn), months(conn, "BTC"), _found(conn)
+    (report,) = prune(conn, storage)
+    assert (report.removed, len(report.dropped)) == (0, 1)
+    assert (everything(conn), ranges(conn), pruned(conn), months(conn, "BTC"), _found(conn)) == before
+    assert pruned(conn) == [("BTC", "2020-12-01 00:00", "2020-12-05 00:00", 96)]
+    assert _found(conn) == [("outside_its_listing", at("2020-12-10 05:00"))]
+
+
+def _die(*given: Any) -> None:
+    raise RuntimeError("the worker died")
+
+
+def _found(conn: psycopg.Connection) -> list[Any]:
+    return conn.execute("SELECT check_name, timestamp FROM data_anomaly").fetchall()
 
 
 def test_a_part_comes_back_and_the_rest_stays_pruned(conn: psycopg.Connection, storage: ColdStorage) -> None:

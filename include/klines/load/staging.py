@@ -68,8 +68,8 @@ def copy_to_market_data(
     psycopg.errors.UniqueViolation where one of them is stored already, CheckViolation where one belongs elsewhere.
     """
     table = Identifier(into).as_string(conn)
-    statement = sql.load("load/copy_market_data").replace(f"COPY {MARKET_DATA} (", f"COPY {table} (")
-    _copy(conn, statement, encode(candles, symbol, timeframe), len(candles))
+    header, columns = sql.load("load/copy_market_data").split(f"COPY {MARKET_DATA} (")  # there is one, or it raises
+    _copy(conn, f"{header}COPY {table} ({columns}", encode(candles, symbol, timeframe), len(candles))
 
 
 def _copy(conn: psycopg.Connection, statement: str, blocks: Iterator[bytes | memoryview], expected: int) -> None:

@@ -85,6 +85,7 @@ def keep_days(conn: psycopg.Connection, series: Sequence[tuple[str, str]], windo
     """
     binds = scope(series, window)
     conn.execute(sql.load("quality/hold_series").encode(), binds)
+    conn.execute(sql.load("quality/hold_candles").encode(), binds)  # behind it: whoever loads a series waits for these
     if window.end - window.start > MONTH:
         series = _changed(conn, series, binds | {"clock": clock})
     if series:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import psycopg
+from psycopg.pq import TransactionStatus
+
 from include.klines.errors import InvalidRequest
 from include.klines.reader.catalog import read_fingerprint
 from include.klines.reader.connection import snapshot
@@ -32,9 +35,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     import pandas as pd
-    import psycopg
 
 NAMED = 3
+OPEN = (TransactionStatus.ACTIVE, TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
 @dataclass(frozen=True)
@@ -67,15 +70,17 @@ def pin(
 ) -> Pin:
     """Keep a dataset: prune never removes it, and load_pinned(name) gives the same candles or says what changed.
 
-    Needs the role market_writer. Raises InvalidRequest where the name is taken, and whatever load_ohlcv would raise:
-    only a dataset that can be read can be pinned. Waits for prunes that remove candles and for loads that change some;
-    they wait for it. What a load changes before is pinned, what it changes after is a revision since.
+    Needs the role market_writer. Raises InvalidRequest where the name is taken, or `dsn` a connection inside a
+    transaction, and whatever load_ohlcv would raise: only a dataset that can be read can be pinned. Waits for prunes
+    that remove candles and for loads that are storing some; they wait for it. What a load stores before is pinned, what
+    it stores after was revised or added since.
     """
+    _refuse_open_transaction(dsn)
     names, request = parse_symbols(symbols), parse_request(timeframe, start, end)
     check_policies(on_gap, on_outage)
     with snapshot(dsn, write=True) as conn:
         conn.execute(statement("hold_pins"))  # before anything is read: prunes and loads have ended, or come later
-        conn.execute(statement("hold_revisions"))
+        conn.execute(statement("hold_loads"))
         with snapshot(conn, request.length):  # behind them: a prune too locks dataset_pin before the candles
             digest = combine_many({one: read_fingerprint(conn, one, request, on_gap, on_outage) for one in names})
         binds = series_binds("", request) | {
@@ -141,6 +146,14 @@ def load_pinned(
         frame.attrs["pin"] = name
         frame.attrs["revised_since_pinned"] = sum(one == symbol for one, _ in changed)
     return frames
+
+
+def _refuse_open_transaction(dsn: str | psycopg.Connection | None) -> None:
+    """Its snapshot may be older than what a prune or a load has left, and loads would wait until it ends."""
+    if isinstance(dsn, psycopg.Connection) and dsn.info.transaction_status in OPEN:
+        raise InvalidRequest(
+            "pin() needs a transaction of its own, and the connection is inside one: commit or roll back first."
+        )
 
 
 def _find(conn: psycopg.Connection, name: str) -> Pin:

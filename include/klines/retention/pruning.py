@@ -22,9 +22,10 @@ from include.klines import sql
 from include.klines.errors import PruneError
 from include.klines.intervals import TIMEFRAMES
 from include.klines.packing import digest, unpack
+from include.klines.quality import measuring
 from include.klines.retention import plan
 from include.klines.retention.plan import Removable
-from include.klines.windows import months
+from include.klines.windows import Window, months
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -213,17 +214,21 @@ class Pruner:
             raise Changed(f"{batch.span.symbol} {partition.timeframe} {batch.span.window} is not what its file has.")
 
     def _remember(self, partition: Partition, spans: Sequence[Removable]) -> None:
-        """Gaps, months, ranges and digests of what has just been removed; part of the caller's transaction."""
+        """Gaps, months, ranges and digests of what has just been removed; part of the caller's transaction.
+
+        A table that was taken out long ago may hold what was brought back since: that is not pruned.
+        """
         if not spans:
             return
         step = TIMEFRAMES[partition.timeframe].delta
         removed: dict[str, int] = {}
         for span in spans:
             removed[span.symbol] = removed.get(span.symbol, 0) + span.candles
+        window = Window(min(span.window.start for span in spans), max(span.window.end for span in spans))
         binds = {
             "timeframe": partition.timeframe,
-            "range_start": min(span.window.start for span in spans),
-            "range_end": max(span.window.end for span in spans),
+            "range_start": window.start,
+            "range_end": window.end,
             "clock": self.clock,
         }
         each = _spans(spans) | {
@@ -231,6 +236,7 @@ class Pruner:
             "lasts": [span.last + step for span in spans],
         }
         self._run("prune/remember", binds | each)
+        measuring.trim_pruned(self.conn, [(symbol, partition.timeframe) for symbol in removed], window, self.clock)
         self._run("prune/forget_anomalies", binds | each)
         self._run("prune/forget_days", binds | each)
         series = {"symbols": list(removed), "removed": list(removed.values())}

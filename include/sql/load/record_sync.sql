@@ -1,5 +1,5 @@
 -- Leaves the record of one window of a load. Table: data_sync_log.
--- Binds: the columns of the table, without id. A second run leaves a second record.
+-- Binds: the columns of the table, without id and recorded_at. A second run leaves a second record.
 INSERT INTO data_sync_log (
     dag_id, run_id, lane, symbol, timeframe, window_start, window_end, source, status,
     requests, retries, rate_limited, errors,

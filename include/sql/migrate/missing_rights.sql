@@ -46,11 +46,11 @@ WITH rights AS (
     UNION ALL
     SELECT
         unnest(ARRAY[
-            'acquire_exchange_weight', 'ban_exchange', 'drop_market_data_partition', 'drop_taken_out_partition',
-            'ensure_market_data_partitions', 'exchange_weight_limit_is_fresh', 'exchange_weight_window', 'forget_fingerprint',
-            'hold_market_data_partition', 'lock_exchange_budget', 'observe_exchange_weight', 'order_market_data_partition',
-            'partition_to_fill', 'pause_exchange', 'refresh_fingerprints', 'set_exchange_weight_limit', 'take_out_market_data_partition',
-            'taken_out_candles', 'taken_out_packed', 'touch_fingerprints'
+            'acquire_exchange_weight', 'ban_exchange', 'drop_taken_out_partition', 'ensure_market_data_partitions',
+            'exchange_weight_limit_is_fresh', 'exchange_weight_window', 'forget_fingerprint', 'hold_candles',
+            'hold_market_data_partition', 'lock_exchange_budget', 'observe_exchange_weight',
+            'order_market_data_partition', 'partition_to_fill', 'pause_exchange', 'refresh_fingerprints', 'set_exchange_weight_limit',
+            'take_out_market_data_partition', 'taken_out_candles', 'taken_out_packed', 'touch_fingerprints'
         ]) AS name,
         'FUNCTION' AS kind,
         ARRAY['EXECUTE'] AS of_writer,

@@ -9,7 +9,7 @@ WITH series AS (
 ),
 
 reach AS MATERIALIZED (
-    -- two looks into the key of each series, however much of it stays
+    -- two looks into the key of each series, however much of it stays; locked by name, as load/touch_series.sql does
     SELECT
         series.symbol,
         series.removed,
@@ -22,6 +22,9 @@ reach AS MATERIALIZED (
             WHERE candle.symbol = series.symbol AND candle.timeframe = %(timeframe)s::text
         ) AS latest_date
     FROM series
+    INNER JOIN historical_data_range AS stored ON series.symbol = stored.symbol AND stored.timeframe = %(timeframe)s::text
+    ORDER BY stored.symbol
+    FOR UPDATE OF stored
 ),
 
 emptied AS (

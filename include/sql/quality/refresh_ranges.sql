@@ -137,16 +137,30 @@ judged AS (
     LEFT JOIN measured ON reach.symbol = measured.symbol AND reach.timeframe = measured.timeframe
     LEFT JOIN counted ON reach.symbol = counted.symbol AND reach.timeframe = counted.timeframe
     LEFT JOIN counted_outside ON reach.symbol = counted_outside.symbol AND reach.timeframe = counted_outside.timeframe
+),
+
+-- locked by name, as load/touch_series.sql does: no two statements wait for each other
+changed AS MATERIALIZED (
+    SELECT
+        judged.symbol,
+        judged.timeframe,
+        judged.is_complete,
+        judged.earliest_date,
+        judged.latest_date,
+        judged.total_records
+    FROM judged
+    INNER JOIN historical_data_range AS reach ON judged.symbol = reach.symbol AND judged.timeframe = reach.timeframe
+    WHERE
+        (reach.is_complete, reach.earliest_date, reach.latest_date, reach.total_records)
+        IS DISTINCT FROM (judged.is_complete, judged.earliest_date, judged.latest_date, judged.total_records)
+    ORDER BY reach.symbol, reach.timeframe
+    FOR UPDATE OF reach
 )
 
 UPDATE historical_data_range AS reach SET
-    is_complete = judged.is_complete,
-    earliest_date = judged.earliest_date,
-    latest_date = judged.latest_date,
-    total_records = judged.total_records
-FROM judged
-WHERE
-    reach.symbol = judged.symbol
-    AND reach.timeframe = judged.timeframe
-    AND (reach.is_complete, reach.earliest_date, reach.latest_date, reach.total_records)
-    IS DISTINCT FROM (judged.is_complete, judged.earliest_date, judged.latest_date, judged.total_records)
+    is_complete = changed.is_complete,
+    earliest_date = changed.earliest_date,
+    latest_date = changed.latest_date,
+    total_records = changed.total_records
+FROM changed
+WHERE reach.symbol = changed.symbol AND reach.timeframe = changed.timeframe

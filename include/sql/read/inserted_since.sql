@@ -1,4 +1,4 @@
--- The windows of a dataset into which candles were loaded after an instant: first and last window, and how many candles.
+-- The windows of a dataset whose candles were recorded after an instant of the database's clock: first and last window, and how many candles.
 -- Binds: symbols, timeframe, starts, ends, as_of. Reads data_sync_log. Safe to run again.
 SELECT
     log.symbol,
@@ -10,7 +10,7 @@ FROM data_sync_log AS log
 WHERE
     log.symbol = any(%(symbols)s::text[])
     AND log.timeframe = %(timeframe)s::text
-    AND log.finished_at > %(as_of)s::timestamptz
+    AND log.recorded_at > %(as_of)s::timestamptz
     AND log.window_start < %(ends)s::timestamptz
     AND log.window_end > %(starts)s::timestamptz
     AND log.rows_inserted > 0

@@ -11,7 +11,7 @@ VALUES (
     %(on_gap)s::text,
     %(on_outage)s::text,
     %(note)s::text,
-    clock_timestamp() -- after every revision that was read: hold_revisions.sql
+    clock_timestamp() -- after every revision and window that was read: hold_loads.sql
 )
 ON CONFLICT (name) DO NOTHING
 RETURNING dataset_pin.pinned_at;

@@ -19,7 +19,20 @@ INSERT INTO symbol_listing AS listing (
     synced_at
 )
 SELECT
-    found.*,
+    found.symbol,
+    found.listing_number,
+    found.exchange_symbol,
+    found.base_asset,
+    found.quote_asset,
+    found.tier,
+    found.status,
+    found.excluded_by,
+    found.listed_at,
+    found.delisted_at,
+    found.successor,
+    found.successor_ratio,
+    found.note,
+    found.holes_checked_until,
     %(synced_at)s::timestamptz AS synced_at
 FROM
     unnest(
@@ -37,7 +50,22 @@ FROM
         %(successor_ratio)s::numeric[],
         %(note)s::text[],
         %(holes_checked_until)s::timestamptz[]
-    ) AS found
+    ) AS found (
+        symbol,
+        listing_number,
+        exchange_symbol,
+        base_asset,
+        quote_asset,
+        tier,
+        status,
+        excluded_by,
+        listed_at,
+        delisted_at,
+        successor,
+        successor_ratio,
+        note,
+        holes_checked_until
+    )
 ON CONFLICT (symbol, listing_number) DO UPDATE SET
     exchange_symbol = excluded.exchange_symbol,
     base_asset = excluded.base_asset,
