@@ -130,7 +130,7 @@ def test_a_worker_killed_in_the_middle_of_a_lane_leaves_whole_windows_and_the_ne
 ) -> None:
     name = postgres_server.create(template=market_template)
     dsn = postgres_server.dsn(name)
-    exchange.fault("slow", seconds=1, kind="archive", path="-2024-0[2-9]")
+    exchange.fault("slow", seconds=120, kind="archive", path="-2024-0[2-9]")  # longer than the first is waited for
     order = json.dumps({"dsn": dsn, "url": exchange.url, "params": MONTHS})
     with (
         subprocess.Popen(
