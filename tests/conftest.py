@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import psutil
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 
 from include.klines.migrate import migrate
@@ -44,6 +45,9 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["AIRFLOW_HOME"] = home.name
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
     os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(ROOT / "plugins")
+    # with CI set, hypothesis has chosen its profile of that name; what is chosen stays, but for the wall clock
+    settings.register_profile("without deadline", settings(), deadline=None)
+    settings.load_profile("without deadline")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -64,7 +64,7 @@ def airflow(
 def test_a_late_run_is_told_and_listed_and_a_run_of_a_catchup_beside_it_is_not(
     airflow: RunningAirflow, exchange: Exchange, chat: type[Chat], mailbox: type[Mailbox]
 ) -> None:
-    exchange.fault("hang", seconds=8, kind="klines", symbol="ETHUSDT", interval="1h")
+    exchange.fault("hang", seconds=20, kind="klines", symbol="ETHUSDT", interval="1h")  # four tries take over a minute
     airflow.unpause(DAILY)
     wait_until(lambda: exchange.faults()[0]["hits"] >= 2, "both runs to hang", seconds=90)
     on_time, caught_up = [run["dag_run_id"] for run in airflow.runs(DAILY)]

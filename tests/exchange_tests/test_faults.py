@@ -54,7 +54,7 @@ def test_a_rule_that_nothing_would_follow_is_refused(exchange: Exchange) -> None
 def test_hangs_resets_and_cuts_break_the_connection(exchange: Exchange) -> None:
     exchange.fault("hang", kind="ping", seconds=30, times=1)
     with pytest.raises(requests.exceptions.ReadTimeout):
-        requests.get(f"{exchange.url}/api/v3/ping", timeout=0.2)
+        requests.get(f"{exchange.url}/api/v3/ping", timeout=(5, 0.2))
     exchange.fault("reset", kind="time", times=1)
     with pytest.raises(requests.exceptions.ConnectionError):
         get(exchange, "/api/v3/time")

@@ -9,6 +9,7 @@ import pytest
 
 from binance_plugin.budget import UnsharedBudget, WeightBudget
 from binance_plugin.client import BinanceClient
+from tests.hook.budgets import stop_clock
 from tests.hook.scripted import ScriptedServer
 
 if TYPE_CHECKING:
@@ -28,6 +29,13 @@ class Sleeps(list[float]):
 @pytest.fixture
 def sleeps() -> Sleeps:
     return Sleeps()
+
+
+@pytest.fixture
+def still_dsn(market_dsn: str) -> str:
+    """`market_dsn`, whose clock is stopped: how fast the machine is changes no wait."""
+    stop_clock(market_dsn)
+    return market_dsn
 
 
 @pytest.fixture

@@ -67,11 +67,11 @@ def test_a_ban_of_one_process_stops_the_other(
 
 
 def test_a_429_of_one_process_pauses_the_other(
-    server: ScriptedServer, market_dsn: str, processes: ProcessPoolExecutor
+    server: ScriptedServer, still_dsn: str, processes: ProcessPoolExecutor
 ) -> None:
     server.answers(TIME, NOW, Reply(429, headers={"Retry-After": "30"}), NOW)
-    assert processes.submit(spend, server.url, market_dsn, 3).result() == ["sent", "told to wait", "told to wait"]
-    assert processes.submit(spend, server.url, market_dsn, 2).result() == ["told to wait"] * 2
+    assert processes.submit(spend, server.url, still_dsn, 3).result() == ["sent", "told to wait", "told to wait"]
+    assert processes.submit(spend, server.url, still_dsn, 2).result() == ["told to wait"] * 2
     assert len(server.requests) == 2
-    elapse(market_dsn, 31)
-    assert processes.submit(spend, server.url, market_dsn, 2).result() == ["sent"] * 2
+    elapse(still_dsn, 30)
+    assert processes.submit(spend, server.url, still_dsn, 2).result() == ["sent"] * 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import math
 import zipfile
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -24,9 +23,11 @@ from binance_plugin.errors import (
     MalformedAnswer,
 )
 from tests.exchange import Exchange
-from tests.hook.test_budget import elapse, row, shared
+from tests.hook.budgets import elapse, row, shared
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.hook.conftest import Sleeps
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
@@ -35,7 +36,7 @@ START = datetime(2024, 3, 1, tzinfo=UTC)
 @pytest.fixture
 def visitor(exchange: Exchange, sleeps: Sleeps) -> BinanceClient:
     """A client on the simulated exchange without pacing and without a shared budget."""
-    return BinanceClient.from_url(exchange.url, sleep=sleeps, request_interval=0.0, burst_size=0, timeout=1.0)
+    return BinanceClient.from_url(exchange.url, sleep=sleeps, request_interval=0.0, burst_size=0)
 
 
 def test_candles_of_a_window_come_whole_and_in_order(visitor: BinanceClient) -> None:
@@ -112,41 +113,54 @@ def test_a_file_that_does_not_fit_its_checksum_is_never_returned(
         visitor.archive_file("BTCUSDT", "1h", "2024-04")
 
 
-def test_a_load_beyond_the_quota_takes_minutes_but_meets_no_429(market_dsn: str, sleeps: Sleeps) -> None:
-    with Exchange(now="2026-01-15T00:30:40Z", ticking=True, weight_limit=300, weight_clock="virtual") as exchange:
-
-        def sleep(seconds: float) -> None:
-            sleeps(seconds)
-            elapse(market_dsn, seconds)
-            exchange.advance(timedelta(seconds=math.ceil(seconds)))
-
-        budget = shared(market_dsn, exchange.url, sleep=sleep)
-        client = BinanceClient.from_url(exchange.url, budget=budget, request_interval=0.0, burst_size=0)
-        for _ in range(400):
-            client.klines("BTCUSDT", "1h", start=START, limit=1)
-        weight = exchange.weight()
-        assert weight["refused"] == 0
-        assert weight["peak"] <= 240
-        assert row(market_dsn)["weight_limit"] == 300
-        assert 3 * 60 <= sum(sleeps) <= 4 * 63
-        budget.close()
+@pytest.fixture
+def limited() -> Iterator[Exchange]:
+    """An exchange whose minutes are those of its own clock, which stands still."""
+    with Exchange(now="2026-01-15T00:30:40Z", weight_limit=300, weight_clock="virtual") as exchange:
+        yield exchange
 
 
-def test_weight_that_another_program_spends_behind_the_same_ip_is_respected(
-    exchange: Exchange, market_dsn: str, sleeps: Sleeps
+def test_a_load_beyond_the_quota_takes_minutes_but_meets_no_429(
+    limited: Exchange, still_dsn: str, sleeps: Sleeps
 ) -> None:
     def sleep(seconds: float) -> None:
         sleeps(seconds)
-        elapse(market_dsn, seconds)
+        pass_time(seconds)
 
-    budget = shared(market_dsn, exchange.url, sleep=sleep)
-    client = BinanceClient.from_url(exchange.url, budget=budget, request_interval=0.0, burst_size=0)
+    def pass_time(seconds: float) -> None:
+        elapse(still_dsn, seconds)
+        limited.advance(timedelta(seconds=seconds))
+
+    budget = shared(still_dsn, limited.url, sleep=sleep)
+    client = BinanceClient.from_url(limited.url, budget=budget, request_interval=0.0, burst_size=0)
+    for number in range(400):
+        client.klines("BTCUSDT", "1h", start=START, limit=1)
+        if number % 20 == 0:
+            pass_time(1)
+    weight = limited.weight()
+    assert weight["refused"] == 0
+    assert weight["peak"] <= 240
+    assert row(still_dsn)["weight_limit"] == 300
+    assert 3 * 60 <= sum(sleeps) + 20 <= 4 * 63
+    budget.close()
+
+
+def test_weight_that_another_program_spends_behind_the_same_ip_is_respected(
+    limited: Exchange, still_dsn: str, sleeps: Sleeps
+) -> None:
+    def sleep(seconds: float) -> None:
+        sleeps(seconds)
+        elapse(still_dsn, seconds)
+        limited.advance(timedelta(seconds=seconds))
+
+    budget = shared(still_dsn, limited.url, sleep=sleep)
+    client = BinanceClient.from_url(limited.url, budget=budget, request_interval=0.0, burst_size=0)
     client.klines("BTCUSDT", "1h", limit=1)
-    exchange.weight(used=4795)
+    limited.weight(used=235)
     client.klines("BTCUSDT", "1h", limit=1)
     assert sleeps == []
     client.klines("BTCUSDT", "1h", limit=1)
     client.klines("BTCUSDT", "1h", limit=1)
-    assert 60 <= sum(sleeps) <= 63
-    assert exchange.weight()["refused"] == 0
+    assert sleeps == [62.75]
+    assert limited.weight()["refused"] == 0
     budget.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +53,10 @@ class HeldSource:
             assert self._changed.wait_for(lambda: len(self.begun) >= count, PATIENCE), f"only {self.begun} began"
             return sorted(self.begun)
 
+    def wait_until_begins(self, period: str) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: period in self.begun, PATIENCE), f"only {self.begun} began"
+
     def archive_file(self, exchange_symbol: str, interval: str, period: str) -> ArchiveDownload:
         with self._changed:
             self.begun.append(period)
@@ -89,47 +95,54 @@ def parts(source: HeldSource, start: str = "2022-01-01", end: str = "2023-01-01"
     )
 
 
+@contextmanager
+def reading(source: HeldSource) -> Iterator[Iterator[Part]]:
+    """The parts of a source; a test that fails in the middle leaves no thread to the next one either."""
+    found = parts(source)
+    try:
+        yield found
+    finally:
+        source.release()
+        found.close()  # type: ignore[attr-defined]  # it is a generator
+
+
 def ladder_threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith(("ladder", "archive"))]
 
 
 def test_parts_come_in_order_although_files_arrive_in_any_order() -> None:
     source = HeldSource(released=False)
-    result: list[Part] = []
-    reader = threading.Thread(target=lambda: result.extend(parts(source)))
-    reader.start()
-    source.wait_until_begun(PARALLEL)
-    source.release("2022-03", "2022-02")
-    assert source.wait_until_begun(PARALLEL) == ["2022-01", "2022-02", "2022-03"]
-    source.release()
-    reader.join(PATIENCE)
+    with reading(source) as found, ThreadPoolExecutor(1) as reader:
+        read = reader.submit(lambda: list(found))
+        assert source.wait_until_begun(PARALLEL) == ["2022-01", "2022-02", "2022-03"]
+        source.release("2022-03", "2022-02")
+        source.wait_until_begun(PARALLEL + 2)  # whoever had those took the next ones: they arrived before January
+        source.release()
+        result = read.result(PATIENCE)
     assert [part.window.start.month for part in result] == list(range(1, 13))
     assert [len(part.candles) for part in result] == [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
 
 def test_no_more_files_are_downloaded_at_once_or_ahead_than_parallel_allows() -> None:
     source = HeldSource()
-    found = parts(source)
-    for month in range(1, 7):
-        assert next(found).window.start == utc(f"2022-{month:02d}-01")
-        begun = source.wait_until_begun(month + 1)
-        # one part in the caller's hands, those made ahead, and the files behind them
-        assert len(begun) <= month + PARTS_AHEAD + PARALLEL
-        assert begun == [f"2022-{number:02d}" for number in range(1, len(begun) + 1)]
+    with reading(source) as found:
+        for month in range(1, 7):
+            assert next(found).window.start == utc(f"2022-{month:02d}-01")
+            # one part in the caller's hands, those made ahead, and the files behind them
+            assert source.wait_until_begun(month + 1)[-1] <= f"2022-{month + PARTS_AHEAD + PARALLEL:02d}"
+    assert sorted(source.begun) == [f"2022-{number:02d}" for number in range(1, len(source.begun) + 1)]
     assert source.most_running <= PARALLEL
-    found.close()  # type: ignore[attr-defined]  # it is a generator
 
 
 def test_the_next_part_is_made_while_the_caller_works_on_this_one() -> None:
     source = HeldSource(released=False)
     source.release("2022-01")
-    found = parts(source)
-    assert next(found).window.start == utc("2022-01-01")
-    # the caller is busy now, and yet:
-    assert "2022-02" in source.wait_until_begun(2)
-    source.release()
-    assert next(found).window.start == utc("2022-02-01")
-    found.close()  # type: ignore[attr-defined]  # it is a generator
+    with reading(source) as found:
+        assert next(found).window.start == utc("2022-01-01")
+        # the caller is busy now, and yet:
+        source.wait_until_begins("2022-02")
+        source.release()
+        assert next(found).window.start == utc("2022-02-01")
 
 
 def test_a_single_part_starts_no_thread() -> None:
@@ -142,9 +155,8 @@ def test_no_thread_is_left_behind_whether_it_ends_early_or_not() -> None:
     source = HeldSource()
     list(parts(source))
     assert ladder_threads() == []
-    found = parts(source)
-    next(found)
-    found.close()  # type: ignore[attr-defined]  # it is a generator
+    with reading(source) as found:
+        next(found)
     assert ladder_threads() == []
     assert len(source.begun) < 24
 
@@ -188,8 +200,8 @@ def test_an_error_in_a_later_part_comes_after_the_parts_before_it() -> None:
                 raise MemoryError("no room for March")
             return super().archive_file(exchange_symbol, interval, period)
 
-    found = parts(FailsInMarch())
-    assert [next(found).window.start.month, next(found).window.start.month] == [1, 2]
-    with pytest.raises(MemoryError, match="March"):
-        next(found)
-    assert ladder_threads() == []
+    with reading(FailsInMarch()) as found:
+        assert [next(found).window.start.month, next(found).window.start.month] == [1, 2]
+        with pytest.raises(MemoryError, match="March"):
+            next(found)
+        assert ladder_threads() == []

@@ -54,6 +54,14 @@ def own_server() -> Iterator[PostgresServer]:
         server.stop("immediate")
 
 
+def crash(server: PostgresServer) -> None:
+    """Lose what was not committed. Returns when it has ended: until then its processes would go on answering."""
+    pid = server.pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGQUIT)
+    assert server.has_ended(60), server.log_tail()
+
+
 @pytest.fixture
 def undisturbed(market_dsn: str, exchange: Exchange) -> list[tuple[Any, ...]]:
     """The fingerprint of the same load without any trouble."""
@@ -70,14 +78,14 @@ def test_a_crash_of_postgres_between_staging_and_upsert_fails_the_lane_and_the_n
 ) -> None:
     whole = staging.copy_to_staging
 
-    def crash(conn: psycopg.Connection, candles: Candles) -> None:
+    def crash_behind(conn: psycopg.Connection, candles: Candles) -> None:
         whole(conn, candles)
-        os.kill(own_server.pid() or 0, signal.SIGQUIT)  # immediate: what was not committed is lost
+        crash(own_server)
 
     with psycopg.connect(own_server.dsn("postgres")) as conn:
         prepare(conn)
         load(conn, exchange.url, **MONTHS | {"start": "2024-06-01", "end": "2024-06-30"})
-        monkeypatch.setattr(staging, "copy_to_staging", crash)
+        monkeypatch.setattr(staging, "copy_to_staging", crash_behind)
         with pytest.raises(LoadError, match=r"PostgreSQL refused BTC 1h \[2024-01-01 00:00, 2025-01-01 00:00\)"):
             load(conn, exchange.url, refresh=True, **MONTHS | {"start": "2024-01-01"})
     monkeypatch.undo()
@@ -101,7 +109,7 @@ def test_what_a_lane_has_reported_outlives_a_crash_of_postgres_in_the_same_momen
         def load(self, lane: Lane) -> LaneReport:
             report = super().load(lane)
             crashed.append(report.windows)
-            os.kill(own_server.pid() or 0, signal.SIGQUIT)
+            crash(own_server)
             return report
 
     with psycopg.connect(own_server.dsn("postgres"), autocommit=True) as conn:
@@ -122,7 +130,7 @@ def test_a_worker_killed_in_the_middle_of_a_lane_leaves_whole_windows_and_the_ne
 ) -> None:
     name = postgres_server.create(template=market_template)
     dsn = postgres_server.dsn(name)
-    exchange.fault("slow", seconds=1, kind="archive", path="-2024-0[2-9]")
+    exchange.fault("slow", seconds=120, kind="archive", path="-2024-0[2-9]")  # longer than the first is waited for
     order = json.dumps({"dsn": dsn, "url": exchange.url, "params": MONTHS})
     with (
         subprocess.Popen(

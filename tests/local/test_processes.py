@@ -32,8 +32,8 @@ STUBBORN = [
     "-c",
     "import signal, subprocess, sys, time\n"
     "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-    "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True)\n"
-    "print('ready', flush=True)\n"
+    "child = 'import time; print(\"ready\", flush=True); time.sleep(600)'\n"
+    "subprocess.Popen([sys.executable, '-c', child], start_new_session=True)\n"
     "time.sleep(600)\n",
 ]
 HOLDER = (
@@ -57,14 +57,14 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 
 def test_stopping_ends_a_component_and_what_it_started_even_in_a_session_of_its_own(processes: Processes) -> None:
     processes.start("stubborn", STUBBORN, os.environ)
-    wait_until(lambda: len(processes.ours()) == 2, "both processes")
+    wait_until(lambda: processes.tail("stubborn") == "ready", "both processes")
     assert processes.stop(0.2) == 2
     assert processes.ours() == []
 
 
 def test_what_a_killed_component_left_behind_is_found_by_another_process(processes: Processes) -> None:
     processes.start("stubborn", STUBBORN, os.environ)
-    wait_until(lambda: len(processes.ours()) == 2, "both processes")
+    wait_until(lambda: processes.tail("stubborn") == "ready", "both processes")
     component = processes.find("stubborn")
     assert component is not None
     component.kill()
