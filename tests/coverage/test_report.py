@@ -14,7 +14,7 @@ from rich.console import Console
 
 from include.klines.coverage import store
 from include.klines.coverage.report import drawing, page, terminal, weekly
-from include.klines.coverage.report.gathering import Report, changes, gather, share
+from include.klines.coverage.report.gathering import Report, changes, gather
 from tests.coverage.conftest import clock
 from tests.coverage.content import HOSTILE
 from tests.receivers import mail_connection, open_mailbox
@@ -143,13 +143,6 @@ def test_the_terminal_tells_the_same_without_colour_where_it_is_none(report: Rep
     assert "broken: completeness SOL 1h" in text
     assert HOSTILE[:12] in text
     assert terminal.LEGEND in text
-
-
-def test_a_share_is_cut_and_never_rounded_up() -> None:
-    assert share(store.percent(999_999, 1_000_000)) == "99.9999 %"
-    assert share(store.percent(9_999_999, 10_000_000)) == "99.9999 %"
-    assert share(store.percent(5, 5)) == "100 %"
-    assert share(store.percent(0, 0)) == "nothing expected"
 
 
 def test_it_is_written_and_mailed_where_mail_is_on(

@@ -87,7 +87,7 @@ def test_a_month_that_is_short_fails_its_consolidation_by_name(
     short = airflow.run("klines_monthly_consolidation", **where, at="2026-01-12T05:00:00+00:00")
     assert short.state == "failed"
     assert {name for name, state in short.tasks.items() if state == "failed"} == {"publish_summary"}
-    assert "ETH 1h 98.39 % (12 open)" in short.note
+    assert "ETH 1h 98.387 % (12 open)" in short.note
     assert "2 read, 748 candles agree, 2 revised, 0 new." in short.note.split("Replaced archive files: ")[1]
     assert "BTC 1h: replaced files" in lanes(short)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.klines.coverage.report import page
-from include.klines.coverage.report.gathering import gather, share
+from include.klines.coverage.report.gathering import gather
 from include.klines.health import alerts
+from include.klines.percent import shown
 from include.klines.settings import REPORTS
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def write(text: str, file: str, folder: str = REPORTS) -> str:
 def mail(report: Report, text: str) -> bool:
     """Send the page as an attachment, with its first lines as the text; False where no mail is set up."""
     row = report.completeness(365)
-    complete = f"{share(row['adjusted'])} complete over 365 days" if row else "nothing is measured yet"
+    complete = f"{shown(row['adjusted'])} complete over 365 days" if row else "nothing is measured yet"
     prefix = "SIMULATED: " if report.simulated else ""
     alert = alerts.Alert(f"klines: {prefix}{complete}", "\n".join(report.changes), good=True)
     with tempfile.TemporaryDirectory() as folder:
