@@ -6,7 +6,7 @@ from typing import Any
 
 from include.klines.coverage.report import weekly
 from include.klines.database import market_connection
-from include.klines.health.tasks import clock_of
+from include.klines.spans import clock_of
 
 
 def publish_report(context: Any) -> dict[str, Any]:

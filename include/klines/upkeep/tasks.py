@@ -14,6 +14,7 @@ from include.klines.load.planning import Scope
 from include.klines.load.summary import coverage_lines, listed
 from include.klines.params import MAX_ATTEMPTS, validate_increment_request, validate_range_request
 from include.klines.settings import BINANCE_CONN_ID, enabled_timeframes
+from include.klines.spans import increment_span, last_midnight, month_before
 from include.klines.summing_up import ended, lanes_failed, leave_note
 from include.klines.universe.selection import fetch_listings
 from include.klines.upkeep.gap_filling import find_gaps, gap_lanes, outcome
@@ -21,7 +22,6 @@ from include.klines.upkeep.increments import increment_lanes, increment_scope
 from include.klines.upkeep.notes import file_lines, gap_lines, month_lines, quality_lines, too_short
 from include.klines.upkeep.scope import keep_universe, stored_series
 from include.klines.upkeep.second_look import file_lanes
-from include.klines.upkeep.spans import increment_span, last_midnight, month_before
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
