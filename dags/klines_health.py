@@ -57,9 +57,10 @@ def klines_health() -> None:
 
     @task(multiple_outputs=True, **CLOSING, inlets=[DATA_QUALITY], outlets=[HEALTHY_DATA])
     def publish_summary(**context: Any) -> dict[str, Any]:
+        from include.klines.coverage import airflow_metrics
         from include.klines.health.tasks import publish_health
 
-        return publish_health(context)
+        return publish_health(context, airflow_metrics.send)
 
     check_health.expand(kind=list(KINDS)) >> publish_summary()
 

@@ -3,7 +3,7 @@
 Measures the stored series in the last 90 whole days (or from `start` to `end`), asks for each gap that has no
 explanation, down the ladder, and measures again. The run's note says what was found, filled, explained and is still
 open. Rows deleted by hand come back as they were. The last task writes the week's report, one HTML file, to
-`KLINES_REPORTS` (`.run/reports`), and attaches it to a mail where mail is set up.
+`KLINES_REPORTS` (`.run/reports`); a scheduled run attaches it to a mail where mail is set up.
 
 **When**: Sunday 03:00 UTC, an hour after the daily increment. Created paused. By hand for any range: give `start` and
 `end`, and `symbols` for some.

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from include.klines.intervals import parse_timeframe
+from include.klines.percent import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,18 +89,11 @@ def _cells(row: SeriesCoverage) -> list[str]:
         _moment(row.last),
         f"{row.rows:,}",
         f"{row.expected:,}",
-        _percent(row.rows, row.expected),
-        _percent(row.rows, row.expected - row.unfillable),
+        shown(row.completeness),
+        shown(row.adjusted_completeness),
         ", ".join(missing),
     ]
 
 
 def _moment(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M}" if moment else "none"
-
-
-def _percent(part: int, whole: int) -> str:
-    """Rounded down, so that 100 % means that nothing is missing."""
-    if part >= whole:
-        return "100 %"
-    return f"{part * 100_000 // whole / 1000:.3f} %"

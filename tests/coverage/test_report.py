@@ -7,20 +7,19 @@ import json
 import re
 from datetime import timedelta
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from rich.console import Console
 
-from include.klines.coverage import store
+from include.klines.coverage import store, tasks
 from include.klines.coverage.report import drawing, page, terminal, weekly
-from include.klines.coverage.report.gathering import Report, changes, gather, share
+from include.klines.coverage.report.gathering import Report, changes, gather
 from tests.coverage.conftest import clock
 from tests.coverage.content import HOSTILE
 from tests.receivers import mail_connection, open_mailbox
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 VOID = {"meta", "br", "img", "link"}
 
@@ -145,13 +144,6 @@ def test_the_terminal_tells_the_same_without_colour_where_it_is_none(report: Rep
     assert terminal.LEGEND in text
 
 
-def test_a_share_is_cut_and_never_rounded_up() -> None:
-    assert share(store.percent(999_999, 1_000_000)) == "99.9999 %"
-    assert share(store.percent(9_999_999, 10_000_000)) == "99.9999 %"
-    assert share(store.percent(5, 5)) == "100 %"
-    assert share(store.percent(0, 0)) == "nothing expected"
-
-
 def test_it_is_written_and_mailed_where_mail_is_on(
     report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,3 +161,20 @@ def test_it_is_written_and_mailed_where_mail_is_on(
     (attached,) = [part for part in message.walk() if part.get_filename()]
     assert attached.get_filename() == "klines-coverage-2026-01-15.html"
     assert attached.get_payload(decode=True).decode() == text
+
+
+@pytest.mark.parametrize("run_type", ["scheduled", "manual", "backfill"])
+def test_every_run_writes_it_and_only_a_scheduled_one_mails_it(
+    postgres_server: object, stored: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_type: str
+) -> None:
+    monkeypatch.setattr(tasks, "REPORTS", tmp_path.as_uri())
+    monkeypatch.setenv("AIRFLOW_CONN_MARKET_DB", postgres_server.dsn(stored))  # type: ignore[attr-defined]  # TestServer
+    ends = clock()
+    run = SimpleNamespace(
+        run_type=run_type, logical_date=ends, data_interval_start=ends - timedelta(days=7), data_interval_end=ends
+    )
+    with open_mailbox() as mailbox:
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(mail_connection(mailbox.port, to="ann@example.com")))
+        done = tasks.publish_report({"dag_run": run})
+    assert Path(unquote(urlsplit(done["report"]).path)).is_file()
+    assert len(mailbox.mails) == done["mailed"] == (run_type == "scheduled")

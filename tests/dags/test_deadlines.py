@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from airflow.api_fastapi.execution_api.datamodels.taskinstance import DagRun
 from airflow.sdk import AsyncCallback, DeadlineReference
+from airflow.utils.state import DagRunState
+from airflow.utils.types import DagRunType
 
 from include.klines.health import alerts, deadlines
 from tests.dags.bundle import dags, parse
@@ -23,6 +26,8 @@ ALLOWED = {
     "klines_weekly_gap_fill": timedelta(hours=6),
 }
 DUE = datetime(2026, 1, 10, 2, tzinfo=UTC)
+DAY = timedelta(days=1)
+LATE = "late run of klines_daily_increment"
 
 
 @pytest.fixture
@@ -64,22 +69,79 @@ def test_every_dag_but_health_tells_when_a_run_fails() -> None:
     assert told == set(parse().dags) - {"klines_health"}, "health says itself what is broken"
 
 
-def test_a_late_run_is_told_once_and_clears_when_a_run_ends_well(outbox: list[Alert], market_dsn: str) -> None:
+def ended(run_type: str = "scheduled", until: datetime = DUE, dag_id: str = "klines_daily_increment") -> dict[str, Any]:
+    """What a Dag callback gets of a run that ended well, as Airflow hands it over."""
+    run = DagRun(
+        dag_id=dag_id,
+        run_id=f"{run_type}__{until.isoformat()}",
+        run_type=DagRunType(run_type),
+        logical_date=until - DAY,
+        data_interval_start=until - DAY,
+        data_interval_end=until,
+        run_after=until,
+        start_date=until,
+        end_date=until,
+        state=DagRunState.SUCCESS,
+        consumed_asset_events=[],
+        partition_key=None,
+    )
+    return {"dag": parse().dags[dag_id], "dag_run": run}
+
+
+def late_and_open(market_dsn: str) -> list[tuple[str, bool]]:
+    with psycopg.connect(market_dsn) as conn:
+        return conn.execute("SELECT what, cleared_at IS NULL FROM sla_miss ORDER BY id").fetchall()
+
+
+def test_a_late_run_is_told_once_and_clears_when_it_ends_well(outbox: list[Alert], market_dsn: str) -> None:
     deadlines.tell_late(late_run(), minutes=120)
     deadlines.tell_late(late_run(), minutes=120)
     (alert,) = outbox
     assert alert.subject == "klines: klines_daily_increment is late"
     assert "due 2026-01-10 02:00 UTC, not done 120 minutes later" in alert.text
     assert "/dags/klines_daily_increment/runs/scheduled__2026-01-10T02%3A00%3A00%2B00%3A00" in alert.text
-    deadlines.run_done({"dag": parse().dags["klines_weekly_gap_fill"]})
+    deadlines.run_done(ended(dag_id="klines_weekly_gap_fill"))
     assert len(outbox) == 1
-    deadlines.run_done({"dag": parse().dags["klines_daily_increment"]})
-    deadlines.run_done({"dag": parse().dags["klines_daily_increment"]})
+    deadlines.run_done(ended())
+    deadlines.run_done(ended())
     assert [alert.good for alert in outbox] == [False, True]
-    with psycopg.connect(market_dsn) as conn:
-        assert conn.execute("SELECT what, cleared_at IS NULL FROM sla_miss").fetchall() == [
-            ("late run of klines_daily_increment", False)
-        ]
+    assert late_and_open(market_dsn) == [(LATE, False)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [ended("manual", DUE + DAY), ended("scheduled", DUE - DAY), ended("backfill", DUE - DAY), {"run_id": "unknown"}],
+    ids=["by hand", "an older one of a catchup", "a backfill of the day before", "one that Airflow knows no more"],
+)
+def test_another_run_does_not_stand_in_for_a_late_one(
+    outbox: list[Alert], market_dsn: str, other: dict[str, Any]
+) -> None:
+    deadlines.tell_late(late_run(), minutes=120)
+    deadlines.run_done({"dag": parse().dags["klines_daily_increment"]} | other)
+    assert [alert.good for alert in outbox] == [False]
+    assert late_and_open(market_dsn) == [(LATE, True)]
+
+
+@pytest.mark.parametrize("run", [ended("scheduled", DUE + DAY), ended("backfill", DUE)], ids=["the next", "a backfill"])
+def test_a_late_run_that_was_deleted_clears_with_the_next_one_or_a_backfill_of_its_day(
+    outbox: list[Alert], market_dsn: str, run: dict[str, Any]
+) -> None:
+    deadlines.tell_late(late_run(), minutes=120)
+    deadlines.run_done(run)
+    assert [alert.good for alert in outbox] == [False, True]
+    assert late_and_open(market_dsn) == [(LATE, False)]
+
+
+@pytest.mark.parametrize("order", [(DUE, DUE + DAY), (DUE + DAY, DUE)], ids=["in order", "the later one first"])
+def test_of_two_late_runs_the_later_one_has_to_end(
+    outbox: list[Alert], market_dsn: str, order: tuple[datetime, datetime]
+) -> None:
+    for due in order:
+        deadlines.tell_late(late_run(due=due, queued=due), minutes=120)
+    deadlines.run_done(ended(until=DUE))
+    assert late_and_open(market_dsn) == [(LATE, True)]
+    deadlines.run_done(ended(until=DUE + DAY))
+    assert late_and_open(market_dsn) == [(LATE, False)]
 
 
 def test_health_that_found_something_is_done_and_not_late(outbox: list[Alert]) -> None:

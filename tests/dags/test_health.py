@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
-from include.klines.errors import BrokenPromise
+from include.klines.coverage import airflow_metrics
+from include.klines.database import clock_of_database
+from include.klines.errors import AlertError, BrokenPromise
 from include.klines.health import alerts, deadlines
 from include.klines.health.tasks import publish_health
+from tests.receivers import chat_connection, open_chat
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from include.klines.health.alerts import Alert
     from tests.dags.airflow_runs import Airflow
 
@@ -67,10 +73,17 @@ class TaskInstance:
         self.note = value
 
 
-def summed_up(checked: set[str]) -> dict[str, Any]:
-    ends = datetime(2026, 1, 10, 10, tzinfo=UTC)
+def summed_up(
+    checked: set[str], ends: datetime = datetime(2026, 1, 10, 10, tzinfo=UTC), run_type: str = "scheduled"
+) -> dict[str, Any]:
+    begins = ends - timedelta(hours=1)
     run = SimpleNamespace(
-        run_type="scheduled", run_id="scheduled__1", data_interval_end=ends, logical_date=None, run_after=ends
+        run_type=run_type,
+        run_id=f"{run_type}__1",
+        logical_date=ends if run_type == "manual" else begins,
+        data_interval_start=begins,
+        data_interval_end=ends,
+        run_after=ends,
     )
     return {"dag": SimpleNamespace(dag_id="klines_health"), "dag_run": run, "ti": TaskInstance(checked)}
 
@@ -81,25 +94,95 @@ def test_a_check_that_could_not_be_made_is_told_once(market_dsn: str, monkeypatc
     monkeypatch.setenv("AIRFLOW_CONN_MARKET_DB", market_dsn)
     for _ in range(2):
         with pytest.raises(BrokenPromise, match="health_checks"):
-            publish_health(summed_up(CHECKS - {"ban"}))
+            sum_up(summed_up(CHECKS - {"ban"}))
     assert [alert.subject for alert in sent] == ["klines: some promises could not be checked"]
     assert "before they knew: ban" in sent[0].text
-    assert publish_health(summed_up(CHECKS)) == {"broken": 0, "empty": True}
+    assert sum_up(summed_up(CHECKS)) == {"broken": 0, "empty": True}
     assert [alert.good for alert in sent] == [False, True]
+
+
+def sum_up(context: dict[str, Any]) -> dict[str, Any]:
+    """The closing task, where nobody listens to figures."""
+    return publish_health(context, airflow_metrics.send)
+
+
+def tell_late(dag_id: str, due: datetime) -> None:
+    """The deadline's callback, of a run that still runs."""
+    run = {"dag_id": dag_id, "dag_run_id": "scheduled__0", "run_type": "scheduled", "state": "running"}
+    times = {"queued_at": due.isoformat(), "data_interval_end": due.isoformat()}
+    deadlines.tell_late({"dag_run": run | times}, minutes=30)
+
+
+def hours_red(market_dsn: str, hours: int) -> None:
+    """klines_health once an hour from now on, with a promise that stays broken."""
+    with psycopg.connect(market_dsn) as conn:
+        now = clock_of_database(conn)
+    for hour in range(1, hours + 1):
+        with pytest.raises(BrokenPromise, match="late run of klines_daily_increment"):
+            sum_up(summed_up(CHECKS, now + hour * timedelta(hours=1)))
 
 
 def test_a_late_run_of_health_itself_clears_with_the_next_one(market_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[Alert] = []
     monkeypatch.setattr(alerts, "send", lambda alert: sent.append(alert) or ("here",))
     monkeypatch.setenv("AIRFLOW_CONN_MARKET_DB", market_dsn)
-    due = datetime(2026, 1, 10, 9, tzinfo=UTC).isoformat()
-    run = {"dag_id": "klines_health", "dag_run_id": "scheduled__0", "run_type": "scheduled", "state": "running"}
-    deadlines.tell_late({"dag_run": run | {"queued_at": due, "data_interval_end": due}}, minutes=30)
-    assert publish_health(summed_up(CHECKS)) == {"broken": 0, "empty": True}
+    tell_late("klines_health", datetime(2026, 1, 10, 9, tzinfo=UTC))
+    with pytest.raises(BrokenPromise, match="late run of klines_health"):
+        sum_up(summed_up(CHECKS, run_type="manual"))
+    assert sum_up(summed_up(CHECKS)) == {"broken": 0, "empty": True}
     assert [alert.subject for alert in sent] == [
         "klines: klines_health is late",
         "klines: late run of klines_health is well again",
     ]
+
+
+def test_a_late_run_is_told_daily_while_it_lasts(market_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Alert] = []
+    monkeypatch.setattr(alerts, "send", lambda alert: sent.append(alert) or ("here",))
+    monkeypatch.setenv("AIRFLOW_CONN_MARKET_DB", market_dsn)
+    tell_late("klines_daily_increment", datetime(2026, 1, 10, 2, tzinfo=UTC))
+    hours_red(market_dsn, 23)
+    assert len(sent) == 1
+    hours_red(market_dsn, 50)
+    assert sent == [sent[0]] * 3
+
+
+def test_what_all_channels_refused_about_a_late_run_is_told_at_the_next_full_hour(
+    market_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MARKET_DB", market_dsn)
+    with open_chat() as chat:
+        monkeypatch.setenv("AIRFLOW_CONN_APPRISE_DEFAULT", json.dumps(chat_connection(chat.port)))
+
+        def refused(deed: Callable[..., None], *words: Any) -> None:
+            chat.status = 500
+            with pytest.raises(AlertError):
+                deed(*words)
+            chat.status = 200
+            chat.messages.clear()
+
+        refused(tell_late, "klines_daily_increment", datetime(2026, 1, 10, 2, tzinfo=UTC))
+        hours_red(market_dsn, 2)
+        assert [message["title"] for message in chat.messages] == ["klines: klines_daily_increment is late"]
+
+        done = summed_up(CHECKS)["dag_run"]
+        refused(deadlines.run_done, {"dag": SimpleNamespace(dag_id="klines_daily_increment"), "dag_run": done})
+        for _ in range(2):
+            sum_up(summed_up(CHECKS))
+        assert [message["title"] for message in chat.messages] == [
+            "klines: late run of klines_daily_increment is well again"
+        ]
+
+
+def test_the_note_stands_though_nobody_could_be_told(market_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MARKET_DB", market_dsn)
+    with open_chat() as chat:
+        chat.status = 500
+        monkeypatch.setenv("AIRFLOW_CONN_APPRISE_DEFAULT", json.dumps(chat_connection(chat.port)))
+        context = summed_up(CHECKS - {"ban"})
+        with pytest.raises(AlertError, match="some promises could not be checked"):
+            sum_up(context)
+    assert "health_checks" in context["ti"].note
 
 
 def test_a_market_database_that_is_down_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,5 +190,5 @@ def test_a_market_database_that_is_down_is_told(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(alerts, "send", lambda alert: sent.append(alert) or ("here",))
     monkeypatch.setenv("AIRFLOW_CONN_MARKET_DB", "postgresql://nobody:x@127.0.0.1:9/none")
     with pytest.raises(psycopg.OperationalError):
-        publish_health(summed_up(set()))
+        sum_up(summed_up(set()))
     assert [alert.subject for alert in sent] == ["klines: the market database does not answer"]

@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+
+from include.klines.errors import LoadError
+from include.klines.load.planning import Scope
+from include.klines.upkeep.tasks import publish_gap_fill, publish_month, publish_quality
+from include.klines.windows import month_of
 
 if TYPE_CHECKING:
     from tests.dags.airflow_runs import Airflow, DagRun
@@ -87,9 +93,52 @@ def test_a_month_that_is_short_fails_its_consolidation_by_name(
     short = airflow.run("klines_monthly_consolidation", **where, at="2026-01-12T05:00:00+00:00")
     assert short.state == "failed"
     assert {name for name, state in short.tasks.items() if state == "failed"} == {"publish_summary"}
-    assert "ETH 1h 98.39 % (12 open)" in short.note
+    assert "ETH 1h 98.387 % (12 open)" in short.note
     assert "2 read, 748 candles agree, 2 revised, 0 new." in short.note.split("Replaced archive files: ")[1]
     assert "BTC 1h: replaced files" in lanes(short)
+
+    exchange.fault("status", status=503, kind="listing")
+    unlisted = airflow.run("klines_monthly_consolidation", **where, at="2026-01-12T05:30:00+00:00")
+    assert unlisted.state == "failed"
+    failed = {name for name, state in unlisted.tasks.items() if state == "failed"}
+    assert failed == {"make_file_lanes", "publish_summary"}
+    assert "**2025-12: 3 of 4 series are complete.**" in unlisted.note
+    assert "ETH 1h 98.387 % (12 open)" in unlisted.note
+    assert "make_file_lanes did not end well: no archive file was looked at again" in unlisted.note
+    assert "No archive file was replaced" not in unlisted.note
+    assert "1 series are below 99 % in 2025-12: ETH 1h" in unlisted.log
+
+
+def test_a_month_whose_gaps_could_not_be_planned_is_judged_all_the_same(
+    market_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Left:
+        """What the closing task finds: no lane has a report."""
+
+        note = ""
+
+        def xcom_pull(self, **asked: Any) -> list[Any]:
+            return []
+
+        def xcom_push(self, *, key: str, value: str) -> None:
+            self.note = value
+
+    monkeypatch.setenv("AIRFLOW_CONN_MARKET_DB", market_dsn)
+    scope = Scope.of_series([], month_of(datetime(2025, 12, 1, tzinfo=UTC))).to_json()
+    left = Left()
+    with pytest.raises(LoadError, match=r"^make_lanes did not end well: no gap was asked for; the first red task says"):
+        publish_month(scope, None, [], {"ti": left, "params": {}})
+    assert left.note.startswith("**2025-12: 0 of 0 series are complete.**")
+    assert "0 found" not in left.note
+
+
+def test_each_dag_says_what_did_not_happen_where_nothing_was_chosen() -> None:
+    with pytest.raises(LoadError, match="nothing was chosen, so nothing was measured"):
+        publish_quality(None, {})
+    with pytest.raises(LoadError, match="nothing was chosen, so nothing was loaded"):
+        publish_month(None, None, None, {})
+    with pytest.raises(LoadError, match="nothing was planned, so nothing was loaded"):
+        publish_gap_fill(Scope.of_series([], month_of(datetime(2025, 12, 1, tzinfo=UTC))).to_json(), None, {})
 
 
 def test_a_backfill_makes_a_run_of_each_day(airflow: Airflow) -> None:

@@ -114,10 +114,9 @@ def test_a_month_that_is_short_names_each_series(upkeep: Upkeep) -> None:
     exchange.set_clock("2026-01-20T05:00:00Z")
     scope, _ = upkeep.monthly("2026-01-01")
     _, short = month_lines(upkeep.conn, scope)
-    assert short == ["ETH 1h 98.39 % (12 open)"]
-    assert "ETH 1h 98.39 % (12 open). Run klines_weekly_gap_fill with start 2025-12-01 and end 2025-12-31" in too_short(
-        scope, short
-    )
+    assert short == ["ETH 1h 98.387 % (12 open)"]
+    sentence = too_short(scope, short)
+    assert "ETH 1h 98.387 % (12 open). Run klines_weekly_gap_fill with start 2025-12-01 and end 2025-12-31" in sentence
 
 
 def test_files_of_more_than_a_hundred_days_ago_are_final(upkeep: Upkeep) -> None:

@@ -15,12 +15,12 @@ from include.klines.load.planning import Scope, load_scope, plan_series
 from include.klines.params import validate_increment_request, validate_load_request, validate_range_request
 from include.klines.quality.closing import measure_scope
 from include.klines.settings import enabled_timeframes
+from include.klines.spans import increment_span, last_midnight, month_before
 from include.klines.universe.selection import fetch_listings
 from include.klines.upkeep.gap_filling import GapLoader, Outcome, find_gaps, gap_lanes, outcome
 from include.klines.upkeep.increments import increment_lanes, increment_scope
 from include.klines.upkeep.scope import keep_universe, stored_series
 from include.klines.upkeep.second_look import file_lanes
-from include.klines.upkeep.spans import increment_span, last_midnight, month_before
 
 if TYPE_CHECKING:
     import psycopg

@@ -8,7 +8,7 @@ import pytest
 
 from include.klines.errors import InvalidRequest
 from include.klines.params import validate_increment_request
-from include.klines.upkeep.spans import increment_span, last_midnight, month_before
+from include.klines.spans import clock_of, increment_span, last_midnight, month_before
 
 
 def utc(text: str) -> datetime:
@@ -17,6 +17,7 @@ def utc(text: str) -> datetime:
 
 def run(kind: str = "scheduled", logical: str | None = None, start: str | None = None, end: str | None = None) -> Any:
     return SimpleNamespace(
+        run_after=NOW,
         run_type=kind,
         logical_date=logical and utc(logical),
         data_interval_start=start and utc(start),
@@ -43,6 +44,12 @@ def test_a_run_made_by_hand_goes_up_to_its_logical_date() -> None:
 def test_a_run_without_a_date_goes_up_to_now() -> None:
     assert str(increment_span(run("manual"), NOW)) == "[2026-02-28 02:03, 2026-03-01 02:03)"
     assert str(month_before(run("manual"), NOW)) == "[2026-02-01 00:00, 2026-03-01 00:00)"
+
+
+def test_a_run_judges_by_the_time_it_goes_up_to_else_by_when_it_was_asked_for() -> None:
+    assert clock_of(DAY) == utc("2025-11-06 02:00")
+    assert clock_of(BY_HAND) == utc("2026-01-12 15:20")
+    assert clock_of(run("manual")) == NOW
 
 
 def test_an_exchange_whose_clock_is_behind_ends_the_span_which_is_never_empty() -> None:

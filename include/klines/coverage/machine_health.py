@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from include.klines.health import checks
+from include.klines.health.late_runs import LATE_RUN
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 NAMED = 5
 """So many series are named for each broken promise; the overview has them all."""
-LATE_RUN = "late run of "
 
 
 @dataclass(frozen=True)

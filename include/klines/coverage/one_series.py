@@ -10,6 +10,7 @@ import psycopg
 
 from include.klines.coverage import store
 from include.klines.errors import InvalidRequest, KlinesError
+from include.klines.percent import percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,8 +62,8 @@ def describe(
         "step_seconds": known["step_seconds"],
         "candles": known["candles"],
         "expected": expected,
-        "raw": store.percent(present, expected),
-        "adjusted": store.percent(present, expected - unfillable),
+        "raw": percent(present, expected),
+        "adjusted": percent(present, expected - unfillable),
         "fingerprint": fingerprint,
         "fingerprint_note": note,
         "fingerprint_range": [starts, ends],

@@ -9,6 +9,7 @@ from include.klines import sql
 from include.klines.coverage import store
 from include.klines.coverage.filters import TIERS, Filters
 from include.klines.intervals import TIMEFRAMES
+from include.klines.percent import percent
 from include.klines.settings import enabled_timeframes
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ def completeness(conn: psycopg.Connection) -> list[dict[str, Any]]:
     return [
         row
         | {
-            "raw": store.percent(row["present"], row["expected"]),
-            "adjusted": store.percent(row["present"], row["expected"] - row["unfillable"]),
+            "raw": percent(row["present"], row["expected"]),
+            "adjusted": percent(row["present"], row["expected"] - row["unfillable"]),
         }
         for row in store.rows(conn, "completeness")
     ]

@@ -82,13 +82,6 @@ def iso(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def percent(part: int | None, whole: int | None) -> float | None:
-    """100 · part / whole, cut to four places, so that 100 means that nothing is missing; None where whole is 0."""
-    if part is None or not whole:
-        return None
-    return part * 1_000_000 // whole / 10_000
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return iso(value)

@@ -2,7 +2,7 @@
 
 A check reads what the loads and measurements left; it asks the exchange for nothing and works while that is down. The
 clock (aware, UTC) is an argument. `sla_miss` has one open row for each promise and series: `settle` opens and clears
-them and says what a person has to be told, `told` notes that it was said. Once, then daily, then that it has cleared.
+them, `tell` says what a person has to be told and notes that it was said: once, then daily, then that it has cleared.
 Nothing heavy is imported before a check runs: the Dag file imports this.
 """
 
@@ -38,6 +38,7 @@ FEW_RETRIED = 20
 DAY = timedelta(days=1)
 REPEAT_AFTER = timedelta(hours=23, minutes=30)
 """A state that lasts is told again daily; a run that begins some minutes early does not wait for the next one."""
+MEND = "What mends it: "
 SHOWN = 20
 """So many series of one cause are named in a message; `sla_miss` has them all."""
 
@@ -77,7 +78,7 @@ class Verdict:
             named = [" ".join(filter(None, (one.series, one.measure))) for one in group[:SHOWN]]
             more = f" and {len(group) - SHOWN} more" if len(group) > SHOWN else ""
             lines.append(f"- {cause}: {'; '.join(named)}{more}")
-        return "\n".join([*lines, f"What mends it: {self.mend}"])
+        return "\n".join([*lines, MEND + self.mend])
 
     def alert(self, *news: str) -> Alert:
         """The message; `news` are lines at its end."""
@@ -87,7 +88,7 @@ class Verdict:
 
     def detail(self, finding: Finding) -> str:
         """One finding as a sentence, for the table."""
-        return f"{' '.join(filter(None, (finding.measure, f'({finding.cause})')))}. What mends it: {self.mend}"
+        return f"{' '.join(filter(None, (finding.measure, f'({finding.cause})')))}. {MEND}{self.mend}"
 
 
 def check(conn: psycopg.Connection, kind: str, clock: datetime) -> Verdict:
@@ -97,8 +98,8 @@ def check(conn: psycopg.Connection, kind: str, clock: datetime) -> Verdict:
     return CHECKS[kind](conn, clock)
 
 
-def settle(conn: psycopg.Connection, verdict: Verdict, clock: datetime) -> Alert | None:
-    """Write the verdict to sla_miss, and return what a person has to be told: None where that was said."""
+def settle(conn: psycopg.Connection, verdict: Verdict, clock: datetime) -> None:
+    """Write the verdict to sla_miss."""
     _run(
         conn,
         "settle",
@@ -108,29 +109,26 @@ def settle(conn: psycopg.Connection, verdict: Verdict, clock: datetime) -> Alert
         details=[verdict.detail(finding) for finding in verdict.findings],
         clock=clock,
     )
+
+
+def tell(conn: psycopg.Connection, verdict: Verdict, clock: datetime) -> tuple[str, ...]:
+    """Send what is due of a settled verdict; the channels that took it, none where nothing was due.
+
+    AlertError where every channel refused: then it is due again at the next call.
+    """
     (state,) = _rows(conn, "untold", what=verdict.what, sent_before=clock - REPEAT_AFTER)
-    cleared = [name or verdict.what for name in state["cleared"]]
+    cleared = list(dict.fromkeys(name or verdict.what for name in state["cleared"]))
     if not (cleared or state["new_misses"] or state["misses_to_repeat"]):
-        return None
-    return verdict.alert(*([f"Cleared: {_names(cleared)}."] if cleared else []))
-
-
-def told(conn: psycopg.Connection, verdict: Verdict, clock: datetime) -> None:
-    """Note that the alert of `settle` was sent; until then it is due again at every check."""
+        return ()
+    channels = alerts.send(verdict.alert(*([f"Cleared: {_names(cleared)}."] if cleared else [])))
     _run(conn, "told", what=verdict.what, clock=clock)
+    return channels
 
 
 def report(conn: psycopg.Connection, verdict: Verdict, clock: datetime) -> tuple[str, ...]:
-    """Settle the verdict and send what is due; the channels that took it, none where nothing was due.
-
-    AlertError where every channel refused: sla_miss is written all the same, and the next report sends it again.
-    """
-    alert = settle(conn, verdict, clock)
-    if alert is None:
-        return ()
-    channels = alerts.send(alert)
-    told(conn, verdict, clock)
-    return channels
+    """Settle the verdict and tell what is due of it; returns and raises as `tell`."""
+    settle(conn, verdict, clock)
+    return tell(conn, verdict, clock)
 
 
 def is_empty(conn: psycopg.Connection) -> bool:
@@ -141,6 +139,11 @@ def is_empty(conn: psycopg.Connection) -> bool:
 def open_misses(conn: psycopg.Connection) -> list[dict[str, Any]]:
     """Every broken promise: what, symbol, timeframe, detail, missed_at."""
     return _rows(conn, "open_misses")
+
+
+def late_runs(conn: psycopg.Connection, prefix: str) -> list[dict[str, Any]]:
+    """What somebody has to hear of, of the promises whose names begin like this: what, detail, is_open."""
+    return _rows(conn, "late_runs", prefix=prefix)
 
 
 def _completeness(conn: psycopg.Connection, clock: datetime) -> Verdict:

@@ -2,15 +2,16 @@
 
 A deadline counts from when the run was queued, which for a run that begins on time is when it was due. A run that was
 queued later than its whole allowance belongs to a catchup, one of a backfill or made by hand has no due time: nobody is
-told of these. A run that failed is not done; only klines_health is, which fails when it has found something. Whether
-the data are late is another question, which klines_health answers whatever the scheduler does.
+told of these. A run that failed is not done; only klines_health is, which fails when it has found something. A deadline
+tells once; klines_health tells again daily, or what nobody took, until that run or a later one of its Dag ends well.
+Whether the data are late is another question, which klines_health answers whatever the scheduler does.
 """
 
 from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.sdk import (  # type: ignore[attr-defined]  # its stub does not list them
     AsyncCallback,
@@ -19,10 +20,7 @@ from airflow.sdk import (  # type: ignore[attr-defined]  # its stub does not lis
 )
 
 from include.klines.database import clock_of_database, market_connection
-from include.klines.health import alerts, checks
-
-if TYPE_CHECKING:
-    import psycopg
+from include.klines.health import alerts, late_runs
 
 log = logging.getLogger(__name__)
 
@@ -47,32 +45,30 @@ def tell_late(context: Any, minutes: int, red_is_done: bool = False) -> None:
     if red_is_done and run["state"] == "failed":
         log.info("%s of %s is done: it says itself what is broken", run["dag_run_id"], run["dag_id"])
         return
-    dag_id, due = run["dag_id"], _moment(run["data_interval_end"])
-    verdict = checks.Verdict(
-        _what(dag_id),
-        f"{dag_id} is late",
-        (checks.Finding(None, None, f"due {due:%Y-%m-%d %H:%M} UTC, not done {minutes} minutes later", "late run"),),
-        f"look at the run, {alerts.run_link(dag_id, run['dag_run_id'])}: clear what is red, or wait for what runs.",
-    )
+    link = alerts.run_link(run["dag_id"], run["dag_run_id"])
+    late = late_runs.verdict(run["dag_id"], _moment(run["data_interval_end"]), minutes, link)
     import psycopg
 
     try:
         with market_connection() as conn:
-            checks.report(conn, verdict, clock_of_database(conn))
+            clock = clock_of_database(conn)
+            late_runs.settle(conn, late, clock)
+            late_runs.tell(conn, clock)
     except psycopg.OperationalError:
         log.exception("sla_miss cannot be written, which may be why the run is late")
-        alerts.send(verdict.alert())
+        alerts.send(late.alert())
 
 
 def run_done(context: Any) -> None:
-    """Dag callback of a run that ended well: if a run of this Dag was late, that has cleared."""
+    """Dag callback of a run that ended well: that it was late, or one of this Dag before it, has cleared."""
+    run = context.get("dag_run")
+    if run is None:  # Airflow gives none where the run's last task is no longer in the Dag
+        log.warning("what %s was about is not known: it clears no late run", context.get("run_id"))
+        return
     with market_connection() as conn:
-        no_longer_late(conn, context["dag"].dag_id)
-
-
-def no_longer_late(conn: psycopg.Connection, dag_id: str) -> None:
-    """Clear that a run of this Dag was late, and tell it where that was told."""
-    checks.report(conn, checks.Verdict(_what(dag_id)), clock_of_database(conn))
+        clock = clock_of_database(conn)
+        late_runs.ended_well(conn, context["dag"].dag_id, run, clock)
+        late_runs.tell(conn, clock)
 
 
 def was_due(run: Any, allowance: timedelta) -> bool:
@@ -80,10 +76,6 @@ def was_due(run: Any, allowance: timedelta) -> bool:
     if run["run_type"] != "scheduled" or not run["data_interval_end"] or not run["queued_at"]:
         return False
     return _moment(run["queued_at"]) <= _moment(run["data_interval_end"]) + allowance
-
-
-def _what(dag_id: str) -> str:
-    return f"late run of {dag_id}"
 
 
 def _moment(value: Any) -> datetime:

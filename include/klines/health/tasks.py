@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from airflow.sdk.exceptions import AirflowFailException
 
-from include.klines.coverage import airflow_metrics
 from include.klines.database import market_connection
 from include.klines.errors import BrokenPromise
-from include.klines.health import alerts, checks, deadlines
+from include.klines.health import alerts, checks, late_runs
+from include.klines.spans import clock_of
 from include.klines.summing_up import leave_note
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
 log = logging.getLogger(__name__)
@@ -39,37 +40,39 @@ def check_health(kind: str, context: Any) -> dict[str, Any]:
     return {"check": kind, "findings": 0}
 
 
-def publish_health(context: Any) -> dict[str, Any]:
-    """The run's note; BrokenPromise where one is broken or a check did not end, of which a person is told here."""
+def publish_health(context: Any, send_figures: Callable[[psycopg.Connection, datetime], object]) -> dict[str, Any]:
+    """The run's note; BrokenPromise where one is broken or a check did not end, of which a person is told here.
+
+    send_figures: hands what machines watch to who listens, as of the run's time.
+    """
     checked = {kind for kind in context["ti"].xcom_pull(task_ids=["check_health"], key=CHECKED) if kind}
     lost = [kind for kind in checks.KINDS if kind not in checked]
     clock = clock_of(context["dag_run"])
     verdict = _checks_verdict(context, lost)
     try:
         with market_connection() as conn:
-            checks.report(conn, verdict, clock)
-            deadlines.no_longer_late(conn, context["dag"].dag_id)  # not by its callback: what is late would keep it red
+            checks.settle(conn, verdict, clock)
+            run, dag_id = context["dag_run"], context["dag"].dag_id
+            late_runs.ended_well(conn, dag_id, run, clock)  # not by its callback: what is late would keep it red
             misses, empty = checks.open_misses(conn), checks.is_empty(conn)
-            airflow_metrics.send(conn, clock)
+            leave_note(context, _note(misses, empty=empty))
+            send_figures(conn, clock)
+            checks.tell(conn, verdict, clock)
+            late_runs.tell(conn, clock)
     except psycopg.OperationalError as error:
         alerts.send(alerts.Alert("klines: the market database does not answer", f"{error}\n{_link(context)}"))
         raise
-    lines = [f"**{len(misses):,} promises are broken:**"] if misses else [NOTHING_YET if empty else "**Healthy.**"]
-    lines += [f"- {_name(miss)}: {miss['detail']}" for miss in misses[:SHOWN]]
-    lines += [f"- and {len(misses) - SHOWN:,} more, in sla_miss"] if len(misses) > SHOWN else []
-    leave_note(context, "\n".join(lines))
     if misses:
         names = ", ".join(dict.fromkeys(miss["what"] for miss in misses))
         raise BrokenPromise(f"{len(misses):,} promises are broken ({names}): the run's note and sla_miss have each.")
     return {"broken": 0, "empty": empty}
 
 
-def clock_of(run: Any) -> datetime:
-    """What time a run is about: the end of its data interval, its logical date by hand, else when it was asked for."""
-    by_hand = str(getattr(run.run_type, "value", run.run_type)) == "manual"
-    moment = run.logical_date if by_hand else run.data_interval_end
-    clock: datetime = moment or run.run_after
-    return clock
+def _note(misses: list[dict[str, Any]], *, empty: bool) -> str:
+    lines = [f"**{len(misses):,} promises are broken:**"] if misses else [NOTHING_YET if empty else "**Healthy.**"]
+    lines += [f"- {_name(miss)}: {miss['detail']}" for miss in misses[:SHOWN]]
+    lines += [f"- and {len(misses) - SHOWN:,} more, in sla_miss"] if len(misses) > SHOWN else []
+    return "\n".join(lines)
 
 
 def _checks_verdict(context: Any, lost: list[str]) -> checks.Verdict:

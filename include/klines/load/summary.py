@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from psycopg.rows import dict_row
 
 from include.klines import sql
+from include.klines.percent import percent, shown
 from include.klines.quality import measuring
 from include.klines.windows import Window
 
@@ -52,11 +53,10 @@ def coverage_lines(conn: psycopg.Connection, scope: Scope) -> list[str]:
     rows = measuring.coverage(conn, None, None, scope.measured, series=scope.series)
     expected, present = sum(row.expected for row in rows), sum(row.rows for row in rows)
     short = sorted((row for row in rows if row.adjusted_completeness < 100), key=lambda row: row.adjusted_completeness)
-    share = 100 * present / expected if expected else 100.0
-    lines = [f"{len(rows)} series, {present:,} of {expected:,} expected candles ({share:.3f} %)."]
+    lines = [f"{len(rows)} series, {present:,} of {expected:,} expected candles ({shown(percent(present, expected))})."]
     return lines + listed(
         "Not complete without an explanation",
-        [f"{row.symbol} {row.timeframe}: {row.adjusted_completeness:.3f} %" for row in short],
+        [f"{row.symbol} {row.timeframe}: {shown(row.adjusted_completeness)}" for row in short],
     )
 
 

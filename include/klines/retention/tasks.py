@@ -12,8 +12,8 @@ from include.klines.database import market_connection
 from include.klines.errors import PruneError
 from include.klines.retention.plan import cutoffs, lanes_of, prospects, totals
 from include.klines.settings import BINANCE_CONN_ID
+from include.klines.spans import month_before
 from include.klines.summing_up import ended, lanes_failed, leave_note
-from include.klines.upkeep.spans import month_before
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -20,6 +20,7 @@ from include.klines.load.lanes import SeriesPlan, plan_lanes
 from include.klines.load.loading import LaneLoader
 from include.klines.load.store import Counts, Fetched, RunRef, store_window
 from include.klines.quality import measuring
+from include.klines.upkeep.scope import MOST_LANES
 from include.klines.upkeep.silence import silent_days
 from include.klines.windows import Window, day_of, merge
 
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from include.klines.load.lanes import Lane
     from include.klines.load.planning import Scope
     from include.klines.universe.selection import Listing
-
-MOST_LANES = 40
 
 
 @dataclass(frozen=True)

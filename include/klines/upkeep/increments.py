@@ -17,7 +17,7 @@ from include.klines.ladder.parts import within
 from include.klines.ladder.rungs import MONTHLY_LATE
 from include.klines.load.lanes import plan_lanes
 from include.klines.load.planning import Scope, series_plan
-from include.klines.upkeep.scope import kept_series
+from include.klines.upkeep.scope import MOST_LANES, kept_series
 from include.klines.windows import Window, merge, month_of
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from include.klines.load.lanes import Lane, SeriesPlan
     from include.klines.params import IncrementRequest
     from include.klines.universe.selection import Listing
-
-MOST_LANES = 40
-"""450 pairs in two timeframes stay under it; the core alone makes four."""
 
 
 def increment_scope(

@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 from include.klines import sql
 from include.klines.health.checks import COMPLETE_ENOUGH
 from include.klines.load.summary import coverage_lines, listed
+from include.klines.percent import shown
 from include.klines.quality import measuring
 from include.klines.upkeep.second_look import ARRIVED, REPLACED
 
@@ -73,7 +74,7 @@ def too_short(scope: Scope, short: Sequence[str]) -> str:
 
 def _shortfall(row: SeriesCoverage) -> str:
     missing = ", ".join(f"{count:,} {cause}" for cause, count in row.missing.items())
-    return f"{row.symbol} {row.timeframe} {row.adjusted_completeness:.2f} % ({missing or 'gaps not measured'})"
+    return f"{row.symbol} {row.timeframe} {shown(row.adjusted_completeness)} ({missing or 'gaps not measured'})"
 
 
 def quality_lines(conn: psycopg.Connection, scope: Scope) -> list[str]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MOST_LANES = 40
+"""450 pairs in two timeframes stay under it; the core alone makes four."""
 SYNC_EVERY = timedelta(hours=1)
 """A catchup over many days asks once an hour what is listed, not once for each day of the past."""
 

@@ -18,6 +18,7 @@ from include.klines import sql
 from include.klines.ladder.parts import within
 from include.klines.load.lanes import Lane, SeriesPlan, plan_lanes
 from include.klines.load.planning import series_plan
+from include.klines.upkeep.scope import MOST_LANES
 from include.klines.windows import Window, merge, month_of
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 LOOK_BACK = timedelta(days=100)
 """Files loaded longer ago are taken to be final: the latest replacement that was seen came ten days late."""
-MOST_LANES = 40
 REPLACED = "replaced files"
 ARRIVED = "new files"
 

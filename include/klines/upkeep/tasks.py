@@ -14,6 +14,7 @@ from include.klines.load.planning import Scope
 from include.klines.load.summary import coverage_lines, listed
 from include.klines.params import MAX_ATTEMPTS, validate_increment_request, validate_range_request
 from include.klines.settings import BINANCE_CONN_ID, enabled_timeframes
+from include.klines.spans import increment_span, last_midnight, month_before
 from include.klines.summing_up import ended, lanes_failed, leave_note
 from include.klines.universe.selection import fetch_listings
 from include.klines.upkeep.gap_filling import find_gaps, gap_lanes, outcome
@@ -21,7 +22,6 @@ from include.klines.upkeep.increments import increment_lanes, increment_scope
 from include.klines.upkeep.notes import file_lines, gap_lines, month_lines, quality_lines, too_short
 from include.klines.upkeep.scope import keep_universe, stored_series
 from include.klines.upkeep.second_look import file_lanes
-from include.klines.upkeep.spans import increment_span, last_midnight, month_before
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
+SAYS_WHY = "the first red task says why."
 
 
 def choose_increment(context: Any) -> Json:
@@ -86,7 +87,9 @@ def make_file_lanes(scope: Json) -> list[Json]:
 
 def publish_gap_fill(scope: Json | None, lanes: list[Json] | None, context: Any) -> Json:
     """The note of a weekly run; LoadError where a lane did not end well. What is still open does not fail the run."""
-    work, (lanes,) = _planned(scope, lanes)
+    if scope is None or lanes is None:
+        raise LoadError(f"nothing was planned, so nothing was loaded: {SAYS_WHY}")
+    work = Scope.from_json(scope)
     _, lost = ended(context, "load_lane", lanes)
     most = _max_attempts(context)
     with market_connection() as conn:
@@ -99,26 +102,40 @@ def publish_gap_fill(scope: Json | None, lanes: list[Json] | None, context: Any)
 
 
 def publish_month(scope: Json | None, lanes: list[Json] | None, again: list[Json] | None, context: Any) -> Json:
-    """The note of a monthly run; LoadError where a lane failed, IncompleteMonth naming every series that is short."""
-    work, (lanes, again) = _planned(scope, lanes, again)
+    """The note of a monthly run; LoadError where a lane or a plan failed, IncompleteMonth naming every short series.
+
+    The month is judged whatever failed before it, as soon as there is a scope.
+    """
+    if scope is None:
+        raise LoadError(f"nothing was chosen, so nothing was loaded: {SAYS_WHY}")
+    work = Scope.from_json(scope)
+    no_gaps = "make_lanes did not end well: no gap was asked for" if lanes is None else ""
+    no_files = "make_file_lanes did not end well: no archive file was looked at again" if again is None else ""
+    lanes, again = lanes or [], again or []
     _, lost = ended(context, "load_lane", lanes)
     reports, lost_files = ended(context, "load_changed_files", again)
     lost = [*lost, *lost_files]
     with market_connection() as conn:
         result = outcome(conn, _lanes(lanes), work, MAX_ATTEMPTS)
         lines, short = month_lines(conn, work)
-        lines += [*gap_lines(result, MAX_ATTEMPTS), *file_lines(reports), *_lost(lost)]
-    leave_note(context, "\n".join([*lines, *listed("Universe", work.notes)]))
+    lines += [f"{no_gaps}."] if no_gaps else gap_lines(result, MAX_ATTEMPTS)
+    lines += [f"{no_files}."] if no_files else file_lines(reports)
+    leave_note(context, "\n".join([*lines, *_lost(lost), *listed("Universe", work.notes)]))
+    failed = [f"{each}; {SAYS_WHY}" for each in (no_gaps, no_files) if each]
     if short:
-        raise IncompleteMonth(" ".join([too_short(work, short), *(f"Failed lanes: {name}." for name in lost)]))
+        raise IncompleteMonth(" ".join([too_short(work, short), *failed, *(f"Failed lanes: {name}." for name in lost)]))
     if lost:
-        raise LoadError(lanes_failed(lost, len(lanes) + len(again)))
+        failed.append(lanes_failed(lost, len(lanes) + len(again)))
+    if failed:
+        raise LoadError(" ".join(failed))
     return {"series": len(work.series), "found": result.found, "filled": result.filled}
 
 
 def publish_quality(scope: Json | None, context: Any) -> Json:
     """The note of a quality check."""
-    work, _ = _planned(scope)
+    if scope is None:
+        raise LoadError(f"nothing was chosen, so nothing was measured: {SAYS_WHY}")
+    work = Scope.from_json(scope)
     with market_connection() as conn:
         lines = quality_lines(conn, work)
     leave_note(context, "\n".join(lines))
@@ -127,14 +144,6 @@ def publish_quality(scope: Json | None, context: Any) -> Json:
 
 def _max_attempts(context: Any) -> int:
     return int(context["params"].get("max_attempts") or MAX_ATTEMPTS)
-
-
-def _planned(scope: Json | None, *lanes: list[Json] | None) -> tuple[Scope, list[list[Json]]]:
-    """What the first tasks left; LoadError where one of them failed: the closing task runs all the same."""
-    planned = [each for each in lanes if each is not None]
-    if scope is None or len(planned) < len(lanes):
-        raise LoadError("nothing was planned, so nothing was loaded: the first red task says why.")
-    return Scope.from_json(scope), planned
 
 
 def _lanes(lanes: Sequence[Json]) -> list[Lane]:

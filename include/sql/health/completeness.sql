@@ -11,7 +11,7 @@ WITH short AS (
         min(quality.date_range_start) AS range_start,
         max(quality.date_range_end) AS range_end,
         string_agg(
-            round(quality.adjusted_completeness_percentage::numeric, 2) || ' percent of ' || rtrim(quality.period, 'd') || ' days',
+            trunc(quality.adjusted_completeness_percentage::numeric, 2) || ' percent of ' || rtrim(quality.period, 'd') || ' days',
             ', ' ORDER BY quality.date_range_start DESC
         ) AS shares
     FROM data_quality AS quality

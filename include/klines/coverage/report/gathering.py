@@ -76,11 +76,6 @@ def causes(row: dict[str, Any]) -> str:
     return ", ".join(f"{row[cause]:,} {cause.replace('_', ' ')}" for cause in heatmap.CAUSES if row[cause])
 
 
-def share(value: float | None) -> str:
-    """A percentage as people read it: cut, so that 100 % means that nothing is missing."""
-    return "nothing expected" if value is None else f"{value:.4g} %" if value < 99 else f"{value:.6g} %"
-
-
 def size(count: int) -> str:
     """Bytes in the unit that fits."""
     amount = float(count)

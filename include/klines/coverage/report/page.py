@@ -6,7 +6,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from include.klines.coverage.report import drawing
-from include.klines.coverage.report.gathering import age, causes, share, size
+from include.klines.coverage.report.gathering import age, causes, size
+from include.klines.percent import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,8 +68,8 @@ def _figures(report: Report) -> str:
     for days in (30, 90, 365):
         row = report.completeness(days)
         if row:
-            words = f"complete over {days} days (raw {share(row['raw'])})"
-            found.append((share(row["adjusted"]), words))
+            words = f"complete over {days} days (raw {shown(row['raw'])})"
+            found.append((shown(row["adjusted"]), words))
     items = "".join(f"<li><b>{escape(value)}</b><span>{escape(words)}</span></li>" for value, words in found)
     return f'<ul class="figures">{items}</ul>'
 
@@ -94,8 +95,8 @@ def _worst(report: Report) -> str:
     rows = [
         (
             f"{row['symbol']} {row['timeframe']}",
-            share(row["adjusted"]),
-            share(row["raw"]),
+            shown(row["adjusted"]),
+            shown(row["raw"]),
             f"{row['missing']:,}",
             causes(row) or "anomalies only",
         )

@@ -9,7 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from include.klines.coverage.report import drawing
-from include.klines.coverage.report.gathering import age, causes, share, size
+from include.klines.coverage.report.gathering import age, causes, size
+from include.klines.percent import shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,8 +49,8 @@ def show(console: Console, report: Report) -> None:
         row = report.completeness(days)
         if row:
             console.print(
-                f"{days:>3} days: [{_colour(row['adjusted'])}]{share(row['adjusted'])}[/] complete "
-                f"(raw {share(row['raw'])}), {row['series_below_99']:,} series below 99 %"
+                f"{days:>3} days: [{_colour(row['adjusted'])}]{shown(row['adjusted'])}[/] complete "
+                f"(raw {shown(row['raw'])}), {row['series_below_99']:,} series below 99 %"
             )
     console.print("Since last week: " + escape(" ".join(report.changes)), soft_wrap=True)
     broken = [miss for miss in report.overview["misses"] if miss["cleared_at"] is None]
@@ -74,8 +75,8 @@ def _worst(console: Console, report: Report) -> None:
     table.add_column("Causes")
     for row in worst:
         name = escape(f"{row['symbol']} {row['timeframe']}")
-        adjusted = f"[{_colour(row['adjusted'])}]{share(row['adjusted'])}[/]"
-        table.add_row(name, adjusted, share(row["raw"]), f"{row['missing']:,}", causes(row) or "anomalies only")
+        adjusted = f"[{_colour(row['adjusted'])}]{shown(row['adjusted'])}[/]"
+        table.add_row(name, adjusted, shown(row["raw"]), f"{row['missing']:,}", causes(row) or "anomalies only")
     console.print(table)
 
 
@@ -89,7 +90,7 @@ def _months(console: Console, drawn: dict[str, Any]) -> None:
         runs = [(colour, "".join(sign for sign, _ in run)) for colour, run in groupby(looks, key=lambda look: look[1])]
         line = "".join(f"[{colour}]{signs}[/]" for colour, signs in runs)
         name = escape(f"{one['symbol'][:12]} {drawn['timeframe']}")
-        console.print(f"  {name:16} {line} {share(one['adjusted'])}", soft_wrap=True)
+        console.print(f"  {name:16} {line} {shown(one['adjusted'])}", soft_wrap=True)
     if len(drawn["series"]) > MOST_ROWS:
         console.print(f"  … and {len(drawn['series']) - MOST_ROWS} more series; the Coverage page of the UI shows all")
 

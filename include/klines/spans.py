@@ -1,4 +1,4 @@
-"""Which time a scheduled run is about: from its data interval, never from the machine's clock.
+"""Which time a run is about: from its data interval, never from the machine's clock.
 
 A run made by hand has an interval that Airflow inferred, or none: it goes up to its logical date, else up to now.
 """
@@ -31,6 +31,11 @@ def last_midnight(run: Any, clock: datetime) -> datetime:
 def month_before(run: Any, clock: datetime) -> Window:
     """The calendar month before the month in which the run's data interval ends."""
     return month_of(month_of(min(_ends_at(run) or clock, clock)).start - DAY)
+
+
+def clock_of(run: Any) -> datetime:
+    """The time that a run judges by: where it ends, else when it was asked for."""
+    return _ends_at(run) or run.run_after
 
 
 def _ends_at(run: Any) -> datetime | None:
