@@ -46,6 +46,11 @@ def month(place: Page | FrameLocator, words: str) -> Any:
     return place.locator(".grid-cell").and_(place.get_by_label(re.compile(words)))
 
 
+def copied(page: Page) -> str:
+    """What is on the clipboard; the page writes to it beside its other work."""
+    return str(page.evaluate("navigator.clipboard.readText()"))
+
+
 def test_an_empty_database_says_what_to_run(open_page: Opener) -> None:
     page = open_page(PAGE)
     expect(page.get_by_role("heading", name="Nothing is stored for 1h yet")).to_be_visible()
@@ -149,9 +154,9 @@ def test_a_series_shows_its_hole_and_how_to_read_it(filled: Site, open_page: Ope
         page.get_by_role("link", name="Gaps as CSV").click()
     assert download.value.path().read_text().startswith("start,end,missing,cause,")
     page.get_by_role("button", name="Copy Python").click()
-    assert page.evaluate("navigator.clipboard.readText()").startswith('load_ohlcv("SOL", ')
+    wait_until(lambda: copied(page).startswith('load_ohlcv("SOL", '), "the call to be copied")
     page.get_by_role("button", name="Copy SQL").click()
-    assert page.evaluate("navigator.clipboard.readText()").startswith("SELECT * FROM ohlcv('SOL', ")
+    wait_until(lambda: copied(page).startswith("SELECT * FROM ohlcv('SOL', "), "the query to be copied")
     chart = page.get_by_role("img", name=re.compile("Close and volume"))
     chart.focus()
     page.keyboard.press("End")
