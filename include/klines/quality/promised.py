@@ -34,10 +34,10 @@ def measure_moved(conn: psycopg.Connection, moved: Sequence[tuple[str, Window]],
     found = conn.execute(sql.load("quality/promised").encode(), binds).fetchall()
     for starts, ends, what, symbol, timeframe in found:
         if what == "gap":  # the newest ones may lie behind everything that was measured
-            measuring.record_gaps(conn, [symbol], [timeframe], Window(starts, ends), clock)
+            measuring.record_gaps(conn, [(symbol, timeframe)], Window(starts, ends), clock)
     months = [row for row in found if row[2] == "month"]
     for (starts, ends), group in groupby(months, key=lambda row: row[:2]):
         series = [(symbol, timeframe) for *_, symbol, timeframe in group]
         log.info("measuring %s again in %s, because the listing moved", series, Window(starts, ends))
-        measuring.measure(conn, symbols=None, timeframes=None, series=series, window=Window(starts, ends), clock=clock)
+        measuring.measure(conn, series, Window(starts, ends), clock)
     return len(found)
