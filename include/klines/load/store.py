@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from binance_plugin.stats import RequestStats
     from include.klines.candles import RejectedCandle
-    from include.klines.ladder.climbing import ArchiveFileSeen, Part, StepDown
+    from include.klines.ladder.parts import ArchiveFileSeen, Part, StepDown
     from include.klines.load.lanes import SeriesPlan
     from include.klines.windows import Window
 
