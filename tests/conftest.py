@@ -21,7 +21,8 @@ from hypothesis import settings
 from psycopg import sql
 
 from include.klines.migrate import migrate
-from include.local.postgres import FAST_AND_UNSAFE, PostgresServer
+from include.local.postgres import PostgresServer
+from tests.postgres import FAST_AND_UNSAFE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,10 +18,9 @@ from include.klines.params import (
     MOST_YEARS,
     RANGE_DAYS,
     SOURCES,
-    TIERS,
 )
 from include.klines.settings import enabled_timeframes
-from include.klines.universe.config import load_universe
+from include.klines.universe.config import TIERS, load_universe
 
 if TYPE_CHECKING:
     from datetime import date

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from include.klines.errors import InvalidRequest
 from include.klines.intervals import parse_timeframe
 from include.klines.settings import enabled_timeframes, timeframe_settings
+from include.klines.universe.config import TIERS
 from include.klines.windows import Window
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ RANGE_DAYS, MOST_RANGE_DAYS = 90, 20_000
 MAX_ATTEMPTS, MOST_ATTEMPTS = 3, 1_000
 MOST_YEARS = 50
 MOST_SYMBOLS = 10_000
-TIERS = ("core", "extended", "all")
 SOURCES = ("auto", "archive", "rest")
 
 

@@ -85,7 +85,7 @@ def _restore_series(
     done = Restored()
     for span in taken:
         done = sum((_restore_year(conn, storage, series, year, clock) for year in chunks(span, "year")), done)
-        measuring.measure(conn, symbols=None, timeframes=None, series=[series], window=span, clock=clock)
+        measuring.measure(conn, [series], span, clock)
     return done
 
 

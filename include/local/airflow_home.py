@@ -5,14 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from typing import TYPE_CHECKING
 
 from include.klines.settings import CONFIG_DIR, ROOT
 from include.local.ports import LOOPBACK
 from include.local.state import ADMIN, STATE_VARIABLE, State, write_private
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FOREIGN = ("AIRFLOW", "PG", "PYTHON", "KLINES_")
 OURS = ("AIRFLOW", "PYTHON", "KLINES_")
@@ -42,21 +38,21 @@ def plain_environment() -> dict[str, str]:
     return inherited | fixed
 
 
-def environment(state: State, *, metadata_url: str, port: int, simulated: bool, bundle: Path = ROOT) -> dict[str, str]:
+def environment(state: State, *, metadata_url: str, port: int, simulated: bool) -> dict[str, str]:
     """The whole environment of Airflow's components."""
     secrets = state.secrets()
     bundles = [
         {
             "name": BUNDLE,
             "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
-            "kwargs": {"path": str(bundle)},
+            "kwargs": {"path": str(ROOT)},
         }
     ]
     options = {
         "CORE__EXECUTOR": "LocalExecutor",
         "CORE__PARALLELISM": str(parallelism()),
         "CORE__LOAD_EXAMPLES": "False",
-        "CORE__DAGS_FOLDER": str(bundle / "dags"),
+        "CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "CORE__FERNET_KEY": secrets.fernet,
         "CORE__DEFAULT_TIMEZONE": "utc",

@@ -159,7 +159,8 @@ def _load(runtime: Runtime, running: Running, request: RunRequest, console: Cons
         scope = load.scope()
         if scope:
             window = Window(datetime.fromisoformat(scope["start"]), datetime.fromisoformat(scope["end"]))
-            rows = measuring.coverage(conn, scope["symbols"], scope["timeframes"], window, clock=window.end)
+            series = [(symbol, name) for name in scope["timeframes"] for symbol in scope["symbols"]]
+            rows = measuring.coverage(conn, series, window, clock=window.end)
             report.show_coverage(console, rows, "SIMULATED candles" if simulated else "Stored")
             if rows and last.state == "success":
                 best = next((row for row in rows if (row.symbol, row.timeframe) == ("BTC", "1h")), rows[0])

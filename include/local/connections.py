@@ -22,7 +22,6 @@ RECORD = "connections"
 ADDRESSES = ("archive_url", "archive_list_url")
 PACING = {"request_interval": 0.2, "burst_size": 20, "burst_pause": 2, "retries": 3}
 """The defaults of plugins/binance_plugin/settings.py, for the form to show: a test holds both to the same."""
-CONNECTION_TYPE = "http"
 
 
 def prepare(
@@ -46,7 +45,7 @@ def _binance(api: AirflowApi, state: State, exchange: ExchangeChoice, *, chosen:
     addresses = {"archive_url": exchange.archive_url, "archive_list_url": exchange.archive_list_url}
     wanted = {
         "connection_id": BINANCE_CONN_ID,
-        "conn_type": CONNECTION_TYPE,
+        "conn_type": "http",
         "host": exchange.rest_url,
         "description": "Binance market data; its form explains each setting",
         "extra": json.dumps(addresses | PACING),

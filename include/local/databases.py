@@ -23,7 +23,7 @@ from include.klines.migrate import migrate
 from include.local.errors import LocalRunError
 from include.local.postgres import PostgresServer
 from include.local.postgres_folder import postgres_folder
-from include.server import cluster
+from include.server import cluster, identity
 from include.server.cluster import MARKET, METADATA, READER, WRITER
 
 if TYPE_CHECKING:
@@ -206,10 +206,8 @@ def _migrate(market: str) -> None:
 def name_database(market: str, exchange: str) -> None:
     """Give an unnamed market database to `exchange` (binance or simulated); LocalRunError where it is another's."""
     with psycopg.connect(market, autocommit=True, connect_timeout=10) as conn:
-        conn.execute(sql.load("local/name_database").encode(), {"exchange": exchange})
-        row = conn.execute(sql.load("local/database_exchange").encode()).fetchone()
+        held = identity.name_database(conn, exchange)
         name = conn.info.dbname
-    held = row[0] if row else "no"
     if held != exchange:
         raise LocalRunError(
             f"The database {name} holds {held} candles, and this run would write {exchange} ones: "

@@ -105,13 +105,13 @@ def _address(asked: str) -> tuple[str, str]:
     return asked.rstrip("/"), host
 
 
-def why_unreachable(rest: str = BINANCE.rest_url) -> str | None:
+def why_unreachable() -> str | None:
     """Why Binance's market data cannot be had from here, or None; slow name servers delay it by 12 s at most."""
     pool = ThreadPoolExecutor(max_workers=1)
     try:
-        return pool.submit(_ask, f"{rest}/api/v3/ping").result(timeout=PROBE_SECONDS)[0]
+        return pool.submit(_ask, f"{BINANCE.rest_url}/api/v3/ping").result(timeout=PROBE_SECONDS)[0]
     except TooLate:
-        return f"{urlsplit(rest).hostname} gave no answer in {PROBE_SECONDS} s"
+        return f"{urlsplit(BINANCE.rest_url).hostname} gave no answer in {PROBE_SECONDS} s"
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

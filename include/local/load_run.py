@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import dict_row
 
 from include.klines import sql
-from include.klines.intervals import parse_timeframe
+from include.klines.load.lanes import Lane
 from include.local.errors import LocalRunError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class LoadRun:
         self.conn = conn
         self.run_id = run_id
         self._path = f"dags/{DAG_ID}/dagRuns/{run_id}"
-        self._lanes: list[dict[str, Any]] | None = None
+        self._lanes: list[Lane] | None = None
         self._told: set[Failure] = set()
         self._tries_told: set[tuple[str, int, int]] = set()
 
@@ -154,16 +154,15 @@ class LoadRun:
         """Whether the failed windows tell already why this task, a lane, failed; a killed one leaves no window."""
         if task["task_id"] != LANE_TASK or not 0 <= task["map_index"] < len(self._planned()):
             return False
-        series = self._planned()[task["map_index"]]["series"]
-        names = tuple(f"{one['symbol']} {one['timeframe']}, " for one in series)
+        names = tuple(f"{plan}, " for plan in self._planned()[task["map_index"]].series)
         return any(window.what.startswith(names) for window in windows)
 
     def _lane_sizes(self) -> dict[int, int]:
-        return {index: sum(map(_candles, lane["series"])) for index, lane in enumerate(self._planned())}
+        return {index: sum(plan.candles for plan in lane.series) for index, lane in enumerate(self._planned())}
 
-    def _planned(self) -> list[dict[str, Any]]:
+    def _planned(self) -> list[Lane]:
         if self._lanes is None:
-            self._lanes = self._xcom(PLAN_TASK) or []
+            self._lanes = [Lane.from_json(lane) for lane in self._xcom(PLAN_TASK) or []]
         return self._lanes
 
     def _xcom(self, task_id: str) -> Any:
@@ -182,12 +181,6 @@ class LoadRun:
         with self.conn.cursor(row_factory=dict_row) as cursor:
             cursor.execute(sql.load(name).encode(), {"dag_id": DAG_ID, "run_id": self.run_id})
             return cursor.fetchall()
-
-
-def _candles(series: dict[str, Any]) -> int:
-    timeframe = parse_timeframe(series["timeframe"])
-    spans = [(datetime.fromisoformat(start), datetime.fromisoformat(end)) for start, end in series["windows"]]
-    return sum((end - start) // timedelta(seconds=timeframe.seconds) for start, end in spans)
 
 
 def _window_failure(row: dict[str, Any]) -> Failure:

@@ -40,15 +40,6 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
-# For tests only: a crash of the machine would lose data, which tests do not keep.
-FAST_AND_UNSAFE = {
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
-    "autovacuum": "off",
-    "max_wal_size": "1GB",
-    "dynamic_shared_memory_type": "mmap",  # inside the data folder: a killed server leaves nothing behind
-}
 
 
 def memory_settings() -> dict[str, str]:

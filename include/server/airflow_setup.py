@@ -18,26 +18,26 @@ from typing import TYPE_CHECKING, Any
 from airflow.cli.cli_parser import get_parser
 from airflow.models.pool import Pool
 
+from binance_plugin.settings import MARKET_DATA_URL, BinanceSettings
 from include.klines.settings import BINANCE_CONN_ID, MARKET_CONN_ID, POOL, POOL_SLOTS, READ_CONN_ID
-from include.local.connections import CONNECTION_TYPE, PACING
-from include.local.exchange_choice import BINANCE
 from include.server.cluster import MARKET, READER, WRITER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
+SHOWN = ("archive_url", "archive_list_url", "request_interval", "burst_size", "burst_pause", "retries")
+"""Extras of `binance_default` for its form to show; an empty one would mean the same."""
 PASSWORDS = ("MARKET_WRITER_PASSWORD", "BACKTESTER_PASSWORD", "ADMIN_PASSWORD")
 
 
 def binance() -> dict[str, Any]:
     """`binance_default`: Binance's public hosts, with the pacing of the design."""
-    addresses = {"archive_url": BINANCE.archive_url, "archive_list_url": BINANCE.archive_list_url}
+    settings = BinanceSettings(MARKET_DATA_URL)
     return {
-        "conn_type": CONNECTION_TYPE,
-        "host": BINANCE.rest_url,
+        "conn_type": "http",
+        "host": settings.rest_url,
         "description": "Binance market data",
-        "extra": addresses | PACING,
+        "extra": {name: getattr(settings, name) for name in SHOWN},
     }
 
 

@@ -14,6 +14,13 @@ from include.klines.addresses import parse_address
 from include.klines.errors import InvalidRequest
 
 
+def name_database(conn: psycopg.Connection, exchange: str) -> str:
+    """Name an unnamed market database after `exchange` (binance or simulated); returns whose it is now."""
+    conn.execute(sql.load("local/name_database").encode(), {"exchange": exchange})
+    row = conn.execute(sql.load("local/database_exchange").encode()).fetchone()
+    return row[0] if row else "no"
+
+
 def main(argv: list[str]) -> int:
     """Name the database of the address `argv[0]` after the exchange `argv[1]`, unless it has that name."""
     if len(argv) != 2:
@@ -22,16 +29,14 @@ def main(argv: list[str]) -> int:
     try:
         parse_address(argv[0], "the argument")
         with psycopg.connect(argv[0], autocommit=True) as conn:
-            conn.execute(sql.load("local/name_database").encode(), {"exchange": argv[1]})
-            row = conn.execute(sql.load("local/database_exchange").encode()).fetchone()
+            held = name_database(conn, argv[1])
     except InvalidRequest as error:
         sys.stderr.write(f"{error}\n")
         return 1
     except psycopg.Error as error:
         sys.stderr.write(f"The market database cannot be read: {str(error).strip()}\n")
         return 1
-    if row is None or row[0] != argv[1]:
-        held = row[0] if row else "no"
+    if held != argv[1]:
         sys.stderr.write(f"The database holds {held} candles, and this server would add {argv[1]} ones: use another.\n")
         return 1
     return 0

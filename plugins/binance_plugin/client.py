@@ -76,7 +76,7 @@ class BinanceClient:
         sleep: Callable[[float], None] = time.sleep,
         **settings: Any,
     ) -> BinanceClient:
-        """A plain client of one address that serves REST, archive and listing.
+        """A plain client of one address that serves REST, archive and listing, for scripts, notebooks and tests.
 
         settings: fields of BinanceSettings. Without `budget` no weight is counted and nothing is shared.
         """

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 BINANCE_CONN_ID = "binance_default"
 MARKET_CONN_ID = "market_db"
+"""As include/klines/settings.py has them, which no plugin imports: a test holds both to the same."""
 
 
 class BinanceHook(BinanceClient, BaseHook):

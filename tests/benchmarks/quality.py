@@ -104,14 +104,7 @@ def measure(market: Market, window: Window, end: datetime) -> tuple[float, Quali
     with psycopg.connect(market.dsn) as conn:
         prepare(conn)
         started = time.perf_counter()
-        report = measuring.measure(
-            conn,
-            symbols=None,
-            timeframes=None,
-            series=market.series,
-            window=window,
-            clock=end + timedelta(hours=2),
-        )
+        report = measuring.measure(conn, market.series, window, end + timedelta(hours=2))
         return time.perf_counter() - started, report
 
 

@@ -141,4 +141,4 @@ def _measure(conn: psycopg.Connection, start: str, clock: datetime) -> None:
     series = conn.execute("SELECT symbol, timeframe FROM historical_data_range ORDER BY 1, 2").fetchall()
     midnight = clock.replace(hour=0, minute=0, second=0, microsecond=0)  # nothing later was asked for
     window = Window(datetime.fromisoformat(start).replace(tzinfo=UTC), midnight)
-    measuring.measure(conn, symbols=None, timeframes=None, series=series, window=window, clock=clock)
+    measuring.measure(conn, series, window, clock)

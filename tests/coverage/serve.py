@@ -21,8 +21,9 @@ from include.klines.database import prepare
 from include.klines.migrate import migrate
 from include.klines.settings import POOL, ROOT
 from include.local import components
-from include.local.postgres import FAST_AND_UNSAFE, PostgresServer
+from include.local.postgres import PostgresServer
 from include.server import cluster
+from tests.postgres import FAST_AND_UNSAFE
 
 sys.path.insert(0, str(ROOT / "plugins"))  # as Airflow does
 

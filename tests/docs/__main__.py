@@ -11,8 +11,9 @@ import psycopg
 
 from include.klines.migrate import migrate
 from include.klines.settings import ROOT
-from include.local.postgres import FAST_AND_UNSAFE, PostgresServer
+from include.local.postgres import PostgresServer
 from tests.docs.files import wanted
+from tests.postgres import FAST_AND_UNSAFE
 
 
 def main() -> int:

@@ -22,9 +22,10 @@ from psycopg.conninfo import conninfo_to_dict
 
 from include.klines.settings import ROOT
 from include.local.ports import free_port
-from include.local.postgres import FAST_AND_UNSAFE, PostgresServer
+from include.local.postgres import PostgresServer
 from tests.compose import compose, read_env
 from tests.polling import wait_until
+from tests.postgres import FAST_AND_UNSAFE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from airflow.sdk._shared.module_loading import find_path_from_directory
 from psycopg.conninfo import conninfo_to_dict
 
 from binance_plugin.settings import BinanceSettings
+from include.local.ports import free_port
 from tests.hook.scripted import Reply, ScriptedServer
 from tests.hook.test_budget import NOW, TIME, exchange_info, row
 
@@ -46,12 +46,6 @@ class ApiServer:
         """What the form's button does."""
         answer = self.call("POST", "/api/v2/connections/test", {"connection_id": "binance_default"} | connection)
         return answer["status"], answer["message"]
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,11 @@ import pytest
 from binance_plugin.client import BinanceClient
 from include.klines.candles import Candles, from_rest, holes, split_valid
 from include.klines.intervals import parse_timeframe
-from include.klines.ladder.climbing import Part, fetch_parts
+from include.klines.ladder.climbing import fetch_parts
 from include.klines.windows import Window
 
 if TYPE_CHECKING:
+    from include.klines.ladder.parts import Part
     from tests.exchange import Exchange
 
 

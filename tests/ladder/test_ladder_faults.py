@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from binance_plugin.errors import Banned, Forbidden, GeoBlocked, RateLimited
-from include.klines.ladder.climbing import WindowUnavailable
+from include.klines.ladder.parts import WindowUnavailable
 from tests.ladder.conftest import span, steps, utc
 
 if TYPE_CHECKING:

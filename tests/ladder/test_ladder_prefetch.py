@@ -23,7 +23,7 @@ from tests.ladder.conftest import span, utc
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from include.klines.ladder.climbing import Part
+    from include.klines.ladder.parts import Part
 
 DAY = TIMEFRAMES["1d"]
 PARALLEL = 3

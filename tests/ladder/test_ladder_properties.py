@@ -16,7 +16,8 @@ from binance_plugin.errors import ArchiveNotFound, ArchiveUnavailable, BadSymbol
 from include.klines.candles import moment
 from include.klines.intervals import TIMEFRAMES
 from include.klines.ladder.archive_csv import period_window
-from include.klines.ladder.climbing import Part, WindowUnavailable, fetch_parts
+from include.klines.ladder.climbing import fetch_parts
+from include.klines.ladder.parts import Part, WindowUnavailable
 from include.klines.windows import Window
 from tests.ladder.conftest import span, utc
 

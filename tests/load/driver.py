@@ -53,9 +53,7 @@ def load(
     if not refresh:
         series = incomplete(conn, series, clock.now())
     reports = [lane_loader.load(lane) for lane in plan_lanes(series)]
-    measuring.measure(
-        conn, symbols=list(scope.symbols), timeframes=list(scope.timeframes), window=scope.window, clock=clock.now()
-    )
+    measuring.measure(conn, scope.series, scope.window, clock.now())
     return reports
 
 

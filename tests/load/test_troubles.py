@@ -25,10 +25,11 @@ from include.klines.load import staging
 from include.klines.load.loading import LaneLoader
 from include.klines.migrate import migrate
 from include.klines.settings import ROOT
-from include.local.postgres import FAST_AND_UNSAFE, PostgresServer
+from include.local.postgres import PostgresServer
 from tests.honesty import assert_no_lie
 from tests.load.driver import RUN, fingerprint, load, never_wait, rows
 from tests.polling import wait_until
+from tests.postgres import FAST_AND_UNSAFE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from include.klines.load.lanes import Lane, SeriesPlan
+from include.klines.windows import Window
 from include.local.load_run import DAG_ID, LoadRun
 
 if TYPE_CHECKING:
@@ -12,13 +14,12 @@ if TYPE_CHECKING:
 
     from include.local.airflow_api import AirflowApi
 
-WINDOW = ["2020-01-01T00:00:00+00:00", "2020-02-01T00:00:00+00:00"]
+WINDOW = Window(datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 2, 1, tzinfo=UTC))
 LANES = [
-    {
-        "name": "ADA, BTC 1d",
-        "series": [{"symbol": name, "timeframe": "1d", "windows": [WINDOW]} for name in ("ADA", "BTC")],
-    },
-    {"name": "WBTC 1d", "series": [{"symbol": "WBTC", "timeframe": "1d", "windows": [WINDOW]}]},
+    Lane(
+        f"{', '.join(symbols)} 1d", tuple(SeriesPlan(symbol, f"{symbol}USDT", "1d", (WINDOW,)) for symbol in symbols)
+    ).to_json()
+    for symbols in (["ADA", "BTC"], ["WBTC"])
 ]
 
 

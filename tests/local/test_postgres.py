@@ -13,7 +13,8 @@ import pytest
 from include.klines.migrate import migrate
 from include.local.binaries import find_binaries
 from include.local.errors import LocalRunError
-from include.local.postgres import FAST_AND_UNSAFE, PostgresServer
+from include.local.postgres import PostgresServer
+from tests.postgres import FAST_AND_UNSAFE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

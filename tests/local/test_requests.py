@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from binance_plugin import hook
 from binance_plugin.settings import MARKET_DATA_URL, BinanceSettings
+from include.klines import settings
 from include.klines.errors import InvalidRequest
 from include.local import exchange_choice
 from include.local.connections import PACING
@@ -131,3 +133,8 @@ def test_a_new_connection_says_what_an_empty_one_means() -> None:
     binance = exchange_choice.BINANCE
     written = BinanceSettings(binance.rest_url, binance.archive_url, binance.archive_list_url, **PACING)
     assert written == BinanceSettings(MARKET_DATA_URL)
+
+
+def test_the_hook_looks_for_the_connections_that_are_made() -> None:
+    made = (settings.BINANCE_CONN_ID, settings.MARKET_CONN_ID)
+    assert made == (hook.BINANCE_CONN_ID, hook.MARKET_CONN_ID)

@@ -58,6 +58,11 @@ def fill(
     refresh_range(conn)
 
 
+def measure_all(conn: psycopg.Connection, span: Window, clock: datetime) -> measuring.QualityReport:
+    """Measure every series of the database."""
+    return measuring.measure(conn, measuring.known_series(conn), span, clock)
+
+
 def remove(conn: psycopg.Connection, symbol: str, start: str, end: str, *, timeframe: str = "1h") -> None:
     conn.execute(
         "DELETE FROM market_data WHERE symbol = %s AND timeframe = %s AND timestamp >= %s AND timestamp < %s",

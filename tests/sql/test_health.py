@@ -11,8 +11,7 @@ import pytest
 from include.klines.errors import AlertError, InvalidRequest
 from include.klines.health import alerts, checks
 from include.klines.health.alerts import Alert
-from include.klines.quality import measuring
-from tests.sql.measured import at, fill, gap, remove, window
+from tests.sql.measured import at, fill, gap, measure_all, remove, window
 from tests.sql.stored import list_symbol
 
 NOW = at("2024-06-20")
@@ -48,7 +47,7 @@ def stored(conn: psycopg.Connection, symbol: str, *, start: str = "2024-05-01", 
 
 
 def measure(conn: psycopg.Connection, clock: datetime = NOW) -> None:
-    measuring.measure(conn, symbols=None, timeframes=None, window=window("2024-05-01", "2024-06-20"), clock=clock)
+    measure_all(conn, window("2024-05-01", "2024-06-20"), clock)
 
 
 def synced(conn: psycopg.Connection, symbol: str, when: datetime) -> None:

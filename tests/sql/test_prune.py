@@ -157,7 +157,7 @@ def test_neither_quality_nor_a_load_complains_about_what_was_pruned(
     list_symbol(conn, "BTC", "2020-11-01")
     fill(conn, "BTC", "2020-11-01", "2021-01-03", without=[("2020-12-05", "2020-12-06")])
     span = window("2020-11-01", "2021-01-03")
-    measuring.measure(conn, symbols=["BTC"], timeframes=["1h"], window=span, clock=CLOCK)
+    measuring.measure(conn, [("BTC", "1h")], span, CLOCK)
     assert [row["has_gaps"] for row in months(conn, "BTC")] == [False, True, False]
     prune(conn, storage)
     stated = [
@@ -166,7 +166,7 @@ def test_neither_quality_nor_a_load_complains_about_what_was_pruned(
     ]
     assert stated == [(0, 720, 100, False), (0, 744, 100, False), (48, 0, 100, False)]
     assert gaps(conn, "BTC") == [("2020-11-01 00:00", "2021-01-01 00:00")]
-    report = measuring.measure(conn, symbols=["BTC"], timeframes=["1h"], window=span, clock=CLOCK)
+    report = measuring.measure(conn, [("BTC", "1h")], span, CLOCK)
     assert (report.actual, report.unfillable, report.adjusted_completeness) == (48, 720 + 744, 100)
     assert gaps(conn, "BTC") == [("2020-11-01 00:00", "2021-01-01 00:00")]
     (left,) = conn.execute(

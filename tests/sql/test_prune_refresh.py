@@ -42,7 +42,7 @@ def conn(market_dsn: str) -> Iterator[psycopg.Connection]:
 
 
 def measure(conn: psycopg.Connection) -> measuring.QualityReport:
-    return measuring.measure(conn, symbols=["BTC"], timeframes=["1h"], window=YEAR, clock=CLOCK)
+    return measuring.measure(conn, [("BTC", "1h")], YEAR, CLOCK)
 
 
 def load(conn: psycopg.Connection, span: Window) -> None:
@@ -77,7 +77,7 @@ def test_what_is_stored_again_hides_no_other_missing_candle(
     report = measure(conn)
     assert gaps(conn, "BTC") == [HOLE]
     assert (report.expected - report.actual, report.unfillable) == (24, 0)
-    (known,) = measuring.coverage(conn, ["BTC"], ["1h"], YEAR)
+    (known,) = measuring.coverage(conn, [("BTC", "1h")], YEAR)
     assert (known.expected - known.rows, known.unfillable) == (24, 0)
     year = conn.execute(
         "SELECT missing_records, unfillable_records FROM data_quality WHERE date_range_start = '2020-12-01Z'"

@@ -130,7 +130,7 @@ def test_a_hole_that_was_pruned_with_its_surroundings_is_a_gap_again(
     list_symbol(conn, "BTC", "2020-12-01")
     fill(conn, "BTC", "2020-12-01", "2021-01-03", without=[("2020-12-05", "2020-12-06")])
     span = window("2020-12-01", "2021-01-03")
-    measuring.measure(conn, symbols=["BTC"], timeframes=["1h"], window=span, clock=CLOCK)
+    measuring.measure(conn, [("BTC", "1h")], span, CLOCK)
     prune(conn, storage)
 
     def read() -> MissingData:

@@ -8,7 +8,7 @@ import pytest
 
 from include.klines.errors import ConfigurationError
 from include.klines.quality import anomalies, measuring
-from tests.sql.measured import at, fill, months, window
+from tests.sql.measured import at, fill, measure_all, months, window
 from tests.sql.stored import grid, list_symbol, made_up, store
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def conn(market_conn: psycopg.Connection) -> psycopg.Connection:
 
 def measure(conn: psycopg.Connection, clock: str = "2024-06-01 02:00") -> dict[str, int]:
     """Findings by check, of checks that found something."""
-    report = measuring.measure(conn, symbols=None, timeframes=None, window=MAY, clock=at(clock))
+    report = measure_all(conn, MAY, at(clock))
     return {check.name: check.findings for check in report.checks if check.findings}
 
 
@@ -141,7 +141,7 @@ def test_findings_of_series_that_are_not_measured_stay(conn: psycopg.Connection)
         change(conn, "1h", f"2024-05-10 0{hour}:00", "volume = 0, high = 100, low = 100")
     measure(conn)
     others = [("BTC", "4h"), ("ETH", "1h")]
-    measuring.measure(conn, symbols=None, timeframes=None, series=others, window=MAY, clock=at("2024-06-02 02:00"))
+    measuring.measure(conn, others, MAY, at("2024-06-02 02:00"))
     assert [row[:2] for row in found(conn, "stands_still")] == [("BTC", "1h")]
 
 
@@ -154,7 +154,7 @@ def test_a_single_flat_candle_and_one_in_an_outage_are_legal(conn: psycopg.Conne
     )
     for hour in range(6):
         change(conn, "1h", f"2024-05-10 0{hour}:00", "volume = 0, high = 100, low = 100")
-    anomaly = anomalies.check(conn, [("BTC", "1h")], MAY, at("2024-06-01"))
+    anomaly = measuring.measure(conn, [("BTC", "1h")], MAY, at("2024-06-01")).checks
     assert [one.findings for one in anomaly if one.name == "stands_still"] == [0]
 
 
@@ -164,7 +164,7 @@ def test_a_wrong_print_is_a_warning(conn: psycopg.Connection, timeframe: str) ->
     row = 400 if timeframe == "1h" else 15
     frame.iloc[row, [0, 1, 2, 3]] *= 10
     store(conn, "WILD", timeframe, frame)
-    findings = anomalies.check(conn, [("WILD", timeframe)], MAY, at("2024-06-01"))
+    findings = measuring.measure(conn, [("WILD", timeframe)], MAY, at("2024-06-01")).checks
     assert [(one.severity, one.findings) for one in findings if one.name == "price_spikes"] == [("warn", 1)]
     (spike,) = found(conn, "price_spikes")
     assert spike[2] == f"{frame.index[row]:%m-%d %H:%M}"
@@ -175,7 +175,7 @@ def test_a_jump_that_stays_is_no_spike(conn: psycopg.Connection) -> None:
     frame = made_up(grid("2024-05-01", "2024-06-01"))
     frame.iloc[400:, [0, 1, 2, 3]] *= 0.1
     store(conn, "WILD", "1h", frame)
-    findings = anomalies.check(conn, [("WILD", "1h")], MAY, at("2024-06-01"))
+    findings = measuring.measure(conn, [("WILD", "1h")], MAY, at("2024-06-01")).checks
     assert [one.findings for one in findings if one.name == "price_spikes"] == [0]
 
 

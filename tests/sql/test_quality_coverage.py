@@ -8,7 +8,7 @@ import pytest
 from psycopg import sql
 
 from include.klines.quality import measuring
-from tests.sql.measured import at, fill, remove, window
+from tests.sql.measured import at, fill, measure_all, remove, window
 from tests.sql.stored import list_symbol
 
 if TYPE_CHECKING:
@@ -44,11 +44,11 @@ def conn(market_conn: psycopg.Connection) -> psycopg.Connection:
 
 
 def cover(conn: psycopg.Connection, span: Window) -> list[measuring.SeriesCoverage]:
-    return measuring.coverage(conn, None, None, span, series=SERIES)
+    return measuring.coverage(conn, SERIES, span)
 
 
 def measure(conn: psycopg.Connection) -> None:
-    measuring.measure(conn, symbols=None, timeframes=None, window=window(*ALL), clock=CLOCK)
+    measure_all(conn, window(*ALL), CLOCK)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kolkata"])

@@ -30,7 +30,7 @@ def conn(market_conn: psycopg.Connection) -> psycopg.Connection:
 
 def measure(conn: psycopg.Connection, start: str, end: str, *, minute: int) -> QualityReport:
     clock = at("2024-06-01 02:00").replace(minute=minute)
-    return measuring.measure(conn, symbols=["BTC"], timeframes=["1h"], window=window(start, end), clock=clock)
+    return measuring.measure(conn, [("BTC", "1h")], window(start, end), clock)
 
 
 def days(conn: psycopg.Connection) -> dict[str, int]:

@@ -30,7 +30,7 @@ def conn(market_conn: psycopg.Connection) -> psycopg.Connection:
 
 
 def record(conn: psycopg.Connection, span: Window = MAY, clock: object = CLOCK, symbol: str = "BTC") -> None:
-    measuring.record_gaps(conn, [symbol], ["1h"], span, clock)  # type: ignore[arg-type]  # a datetime
+    measuring.record_gaps(conn, [(symbol, "1h")], span, clock)  # type: ignore[arg-type]  # a datetime
 
 
 def test_missing_candles_become_windows_at_the_edges_too(conn: psycopg.Connection) -> None:
@@ -162,11 +162,11 @@ def test_a_long_suspension_seen_day_by_day_stays_one_gap(conn: psycopg.Connectio
     for day in range(12, 20):
         clock = at(f"2024-05-{day} 02:00")
         lookback = window(f"2024-05-{day - 3:02}", f"2024-05-{day}")
-        measuring.measure(conn, symbols=["BTC"], timeframes=["1h"], window=lookback, clock=clock)
+        measuring.measure(conn, [("BTC", "1h")], lookback, clock)
         for source in ("archive", "rest"):
             measuring.record_empty(conn, "BTC", "1h", [lookback], source, clock.date())
-    measuring.measure(conn, symbols=["BTC"], timeframes=["1h"], window=lookback, clock=at("2024-05-19 03:00"))
-    measuring.measure(conn, symbols=["BTC"], timeframes=["1h"], window=lookback, clock=at("2024-05-19 04:00"))
+    measuring.measure(conn, [("BTC", "1h")], lookback, at("2024-05-19 03:00"))
+    measuring.measure(conn, [("BTC", "1h")], lookback, at("2024-05-19 04:00"))
     assert gaps(conn, "BTC") == [("2024-05-10 00:00", "2024-05-18 00:00"), ("2024-05-18 00:00", "2024-05-19 00:00")]
     assert gap(conn, "BTC", "2024-05-10")["cause"] == "suspension"
     assert gap(conn, "BTC", "2024-05-18")["cause"] == "open"
@@ -215,7 +215,7 @@ def test_gaps_are_what_a_naive_count_finds(
             )
             full = as_windows(stored & set(range(start, end))) if told else []
             asked_for = Window(at(moment(start)), at(moment(end)))
-            measuring.record_gaps(conn, ["X"], ["1h"], asked_for, CLOCK, full=full)
+            measuring.record_gaps(conn, [("X", "1h")], asked_for, CLOCK, full=full)
         naive = as_windows((expected & asked) - stored)
         assert gaps(conn, "X") == [(f"{gap.start:%Y-%m-%d %H:%M}", f"{gap.end:%Y-%m-%d %H:%M}") for gap in naive]
 

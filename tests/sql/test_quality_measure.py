@@ -8,7 +8,7 @@ import pytest
 from psycopg import sql
 
 from include.klines.quality import measuring
-from tests.sql.measured import at, confirm, fill, months, remove, window
+from tests.sql.measured import at, confirm, fill, measure_all, months, remove, window
 from tests.sql.stored import list_symbol
 
 if TYPE_CHECKING:
@@ -25,10 +25,8 @@ def conn(market_conn: psycopg.Connection) -> psycopg.Connection:
     return market_conn
 
 
-def measure(
-    conn: psycopg.Connection, span: Window, clock: str = "2024-06-01 02:00", symbols: list[str] | None = None
-) -> measuring.QualityReport:
-    return measuring.measure(conn, symbols=symbols, timeframes=None, window=span, clock=at(clock))
+def measure(conn: psycopg.Connection, span: Window, clock: str = "2024-06-01 02:00") -> measuring.QualityReport:
+    return measure_all(conn, span, at(clock))
 
 
 def figures(conn: psycopg.Connection, symbol: str = "BTC", **more: str) -> list[tuple[str, int, int]]:
@@ -146,7 +144,7 @@ def test_a_range_nobody_asked_for_has_no_rolling_row(conn: psycopg.Connection) -
 
 
 def test_what_was_asked_for_and_never_came_is_missing(conn: psycopg.Connection) -> None:
-    measuring.measure(conn, symbols=["BTC"], timeframes=["1h"], window=window("2024-01-01", "2024-02-01"), clock=CLOCK)
+    measuring.measure(conn, [("BTC", "1h")], window("2024-01-01", "2024-02-01"), CLOCK)
     assert figures(conn) == [("01-01", 744, 0)]
     measure(conn, window("2024-01-01", "2024-02-01"), "2024-06-02 02:00")
     assert figures(conn) == [("01-01", 744, 0)]
@@ -160,8 +158,8 @@ def test_a_pair_whose_listing_is_unknown_counts_from_its_first_candle(conn: psyc
 
 def test_a_pair_with_neither_listing_nor_candles_is_left_out(conn: psycopg.Connection) -> None:
     span = window("2024-05-01", "2024-05-20")
-    assert measuring.measure(conn, symbols=["NONE"], timeframes=["1h"], window=span, clock=CLOCK).series == 0
-    assert measuring.coverage(conn, ["NONE"], ["1h"], span) == []
+    assert measuring.measure(conn, [("NONE", "1h")], span, CLOCK).series == 0
+    assert measuring.coverage(conn, [("NONE", "1h")], span) == []
 
 
 def test_a_month_that_turns_out_to_be_before_the_listing_is_dropped(conn: psycopg.Connection) -> None:
@@ -210,7 +208,7 @@ def test_a_series_is_complete_once_its_holes_are_explained(conn: psycopg.Connect
 def test_coverage_counts_the_window_and_nothing_else(conn: psycopg.Connection) -> None:
     fill(conn, "BTC", "2024-01-01", "2024-03-01", without=[("2024-01-31 12:00", "2024-02-01 12:00")])
     measure(conn, window("2024-01-01", "2024-03-01"))
-    (row,) = measuring.coverage(conn, ["BTC"], ["1h"], window("2024-01-15", "2024-02-01"))
+    (row,) = measuring.coverage(conn, [("BTC", "1h")], window("2024-01-15", "2024-02-01"))
     assert (row.symbol, row.timeframe, row.rows, row.expected) == ("BTC", "1h", 17 * 24 - 12, 17 * 24)
     assert (row.first, row.last) == (at("2024-01-15"), at("2024-01-31 11:00"))
     assert (row.gaps, row.missing, row.unfillable) == ({"open": 1}, {"open": 12}, 0)
@@ -220,5 +218,5 @@ def test_coverage_counts_the_window_and_nothing_else(conn: psycopg.Connection) -
 def test_coverage_expects_only_closed_candles_where_the_clock_is_given(conn: psycopg.Connection) -> None:
     fill(conn, "BTC", "2024-01-01", "2024-01-10 05:00")
     month = window("2024-01-01", "2024-02-01")
-    (row,) = measuring.coverage(conn, None, None, month, clock=at("2024-01-10 05:30"))
+    (row,) = measuring.coverage(conn, [("BTC", "1h")], month, clock=at("2024-01-10 05:30"))
     assert (row.rows, row.expected) == (221, 221)

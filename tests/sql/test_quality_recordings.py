@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include.klines.quality import measuring
-from tests.sql.measured import at, gaps, months, refresh_range, window
+from tests.sql.measured import at, gaps, measure_all, months, refresh_range, window
 from tests.sql.stored import list_symbol, recording, store
 
 if TYPE_CHECKING:
@@ -46,15 +46,15 @@ def load(conn: psycopg.Connection, *symbols: str, timeframes: tuple[str, ...] = 
             candles = recording(f"{symbol}USDT-{timeframe}.csv.gz")
             store(conn, symbol, timeframe, candles[candles.index < SPAN.end])
     refresh_range(conn)
-    measuring.record_gaps(conn, symbols, timeframes, SPAN, CLOCK)
-    for symbol in symbols:
-        for timeframe in timeframes:
-            measuring.record_empty(conn, symbol, timeframe, [SPAN], "rest", CLOCK.date())
+    series = [(symbol, timeframe) for symbol in symbols for timeframe in timeframes]
+    measuring.record_gaps(conn, series, SPAN, CLOCK)
+    for symbol, timeframe in series:
+        measuring.record_empty(conn, symbol, timeframe, [SPAN], "rest", CLOCK.date())
 
 
 def test_bitcoin_and_ether_have_exactly_the_known_holes(market_conn: psycopg.Connection) -> None:
     load(market_conn, "BTC", "ETH")
-    report = measuring.measure(market_conn, symbols=None, timeframes=None, window=SPAN, clock=CLOCK)
+    report = measure_all(market_conn, SPAN, CLOCK)
     assert gaps(market_conn, "BTC") == gaps(market_conn, "ETH") == HOLES
     assert gaps(market_conn, "BTC", timeframe="1d") == []
     assert report.gaps == {"exchange_outage": 28}
@@ -65,7 +65,7 @@ def test_bitcoin_and_ether_have_exactly_the_known_holes(market_conn: psycopg.Con
 
 def test_pairs_listed_later_agree_and_nothing_fails(market_conn: psycopg.Connection) -> None:
     load(market_conn, *LISTED)
-    report = measuring.measure(market_conn, symbols=None, timeframes=None, window=SPAN, clock=CLOCK)
+    report = measure_all(market_conn, SPAN, CLOCK)
     assert set(report.gaps) == {"exchange_outage"}
     assert report.adjusted_completeness == 100
     assert [check for check in report.checks if check.severity == "fail" and check.findings] == []
@@ -75,14 +75,14 @@ def test_pairs_listed_later_agree_and_nothing_fails(market_conn: psycopg.Connect
 
 def test_measuring_in_steps_gives_what_measuring_at_once_gives(market_conn: psycopg.Connection) -> None:
     load(market_conn, "BTC", "SOL", timeframes=("1h",))
-    at_once = measuring.measure(market_conn, symbols=None, timeframes=None, window=SPAN, clock=CLOCK)
+    at_once = measure_all(market_conn, SPAN, CLOCK)
     rows = [months(market_conn, symbol) for symbol in ("BTC", "SOL")]
     market_conn.execute("DELETE FROM data_quality")
     market_conn.execute("DELETE FROM exchange_outage")
     for part in (window("2020-01-01", "2021-04-20"), window("2021-04-20", "2022-10-10")):
-        measuring.measure(market_conn, symbols=None, timeframes=None, window=part, clock=CLOCK)
+        measure_all(market_conn, part, CLOCK)
     assert rows == [months(market_conn, symbol) for symbol in ("BTC", "SOL")]
-    again = measuring.measure(market_conn, symbols=None, timeframes=None, window=SPAN, clock=CLOCK)
+    again = measure_all(market_conn, SPAN, CLOCK)
     assert dataclasses.replace(again, outages_found=at_once.outages_found) == at_once
 
 
@@ -92,7 +92,7 @@ def test_the_hole_of_luna_lies_between_its_listings(market_conn: psycopg.Connect
     store(market_conn, "LUNA", "1h", recording("LUNAUSDT-1h.csv.gz"))
     refresh_range(market_conn)
     span = window("2021-04-04 21:00", "2023-12-30")
-    report = measuring.measure(market_conn, symbols=None, timeframes=None, window=span, clock=at("2024-02-01"))
+    report = measure_all(market_conn, span, at("2024-02-01"))
     assert gaps(market_conn, "LUNA") == [*HOLES[10:], ("2023-03-24 13:00", "2023-03-24 14:00")]
     assert [check for check in report.checks if check.severity == "fail" and check.findings] == []
     may = next(row for row in months(market_conn, "LUNA") if row["date_range_start"] == at("2022-05-01"))

@@ -45,7 +45,7 @@ def order(conn: psycopg.Connection, market_dsn: str) -> Iterator[psycopg.Connect
 
 def measure(conn: psycopg.Connection) -> QualityReport:
     clock = at("2024-06-01")
-    return measuring.measure(conn, symbols=["BTC"], timeframes=["1h", "1d"], window=NOVEMBER, clock=clock)
+    return measuring.measure(conn, [("BTC", "1h"), ("BTC", "1d")], NOVEMBER, clock)
 
 
 def test_a_measurement_that_waits_for_the_order_of_a_year_finds_what_it_found(

@@ -45,7 +45,7 @@ def touch_all(conn: psycopg.Connection) -> None:
 
 def measure(conn: psycopg.Connection) -> None:
     series, day = [(symbol, "1h") for symbol in SYMBOLS], window("2023-12-01", "2023-12-02")
-    measuring.measure(conn, symbols=None, timeframes=None, series=series, window=day, clock=at("2024-06-01"))
+    measuring.measure(conn, series, day, at("2024-06-01"))
 
 
 def prune(conn: psycopg.Connection) -> None:

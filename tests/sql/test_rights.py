@@ -12,7 +12,8 @@ import pytest
 
 from include.klines import rights
 from include.klines.migrate import migrate
-from include.local.postgres import FAST_AND_UNSAFE, PostgresServer
+from include.local.postgres import PostgresServer
+from tests.postgres import FAST_AND_UNSAFE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,7 +23,8 @@ import psycopg
 from include.klines.migrate import migrate
 from include.klines.settings import ROOT
 from include.local.airflow_home import plain_environment
-from include.local.postgres import FAST_AND_UNSAFE, PostgresServer
+from include.local.postgres import PostgresServer
+from tests.postgres import FAST_AND_UNSAFE
 from tests.year.calendar import FORMS
 
 if TYPE_CHECKING:

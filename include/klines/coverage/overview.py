@@ -63,9 +63,9 @@ def completeness(conn: psycopg.Connection) -> list[dict[str, Any]]:
     ]
 
 
-def worst(conn: psycopg.Connection, filters: Filters, most: int = WORST) -> list[dict[str, Any]]:
+def worst(conn: psycopg.Connection, filters: Filters) -> list[dict[str, Any]]:
     """The series with the lowest adjusted completeness over 365 days; what is complete is never among the worst."""
-    found = store.rows(conn, "series", **filters.binds, most=most)
+    found = store.rows(conn, "series", **filters.binds, most=WORST)
     return [row for row in found if row["missing"] or row["has_anomalies"]]
 
 

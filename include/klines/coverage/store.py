@@ -44,14 +44,14 @@ SESSION = {
 
 
 @contextmanager
-def read_connection(conninfo: str, *, application: str = "klines coverage") -> Iterator[psycopg.Connection]:
+def read_connection(conninfo: str) -> Iterator[psycopg.Connection]:
     """A connection inside one read-only snapshot, closed at the end. psycopg.Error where that cannot be had."""
     import psycopg
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
     given = conninfo_to_dict(conninfo).get("options")
     options = " ".join([*([str(given)] if given else []), *(f"-c {name}={value}" for name, value in SESSION.items())])
-    address = make_conninfo(conninfo, options=options, application_name=application, **BOUNDS)
+    address = make_conninfo(conninfo, options=options, application_name="klines coverage", **BOUNDS)
     with psycopg.connect(address) as conn:
         conn.read_only = True
         conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ

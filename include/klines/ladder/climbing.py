@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Literal
 from binance_plugin.settings import BinanceSettings
 from include.klines.errors import InvalidRequest
 from include.klines.ladder.ahead import PARTS_AHEAD, Downloads, Makers
-from include.klines.ladder.parts import ArchiveFileSeen, Part, StepDown, WindowUnavailable, outside, within
-from include.klines.ladder.rungs import MONTHLY_LATE, PAGE, KlineSource, Rungs
+from include.klines.ladder.parts import outside, within
+from include.klines.ladder.rungs import MONTHLY_LATE, PAGE, Rungs
 from include.klines.windows import Window, days, month_of, months
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from include.klines.intervals import Timeframe
-
-__all__ = ["ArchiveFileSeen", "KlineSource", "Part", "Source", "StepDown", "WindowUnavailable", "fetch_parts"]
+    from include.klines.ladder.parts import Part
+    from include.klines.ladder.rungs import KlineSource
 
 Source = Literal["auto", "archive", "rest"]
 SMALL_DAYS = 3

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from binance_plugin.archive import ArchiveDownload
     from include.klines.intervals import Timeframe
+    from include.klines.ladder.ahead import Downloads
     from include.klines.ladder.parts import Part
 
 KNOWN_WRONG_DAYS = tuple(day_of(datetime(*day, tzinfo=UTC)) for day in ((2020, 12, 21), (2021, 9, 29)))
@@ -53,13 +54,6 @@ class KlineSource(Protocol):
         """The rows with start <= open time < end, a page at a time."""
 
 
-class Downloader(Protocol):
-    """Gets archive files, several at once."""
-
-    def each(self, periods: Sequence[str]) -> Iterator[tuple[str, Callable[[], ArchiveDownload]]]:
-        """Each period in order with a function that waits for its file (or raises); the next ones are under way."""
-
-
 class Rungs:
     """Asks the rungs of one series. `stopped` ends work between two answers when nobody waits for it any more.
 
@@ -73,7 +67,7 @@ class Rungs:
         exchange_symbol: str,
         timeframe: Timeframe,
         closed_before: datetime,
-        downloads: Downloader,
+        downloads: Downloads,
         stopped: Event,
     ) -> None:
         self._client = client

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from binance_plugin.client import BinanceClient
     from include.klines.clock import ExchangeClock
-    from include.klines.ladder.climbing import Part, Source
+    from include.klines.ladder.climbing import Source
+    from include.klines.ladder.parts import Part
     from include.klines.load.lanes import Lane, SeriesPlan
 
 log = logging.getLogger(__name__)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from binance_plugin.stats import RequestStats
     from include.klines.candles import RejectedCandle
-    from include.klines.ladder.climbing import ArchiveFileSeen, Part, StepDown
+    from include.klines.ladder.parts import ArchiveFileSeen, Part, StepDown
     from include.klines.load.lanes import SeriesPlan
     from include.klines.windows import Window
 
@@ -127,7 +127,7 @@ def store_window(
             measuring.trim_pruned(conn, [series.key], window, clock)
         if gaps or not _is_whole(series, fetched):
             full = runs(fetched.candles, parse_timeframe(series.timeframe))
-            measuring.record_gaps(conn, [series.symbol], [series.timeframe], window, clock, full=full)
+            measuring.record_gaps(conn, [series.key], window, clock, full=full)
         if empty := list(fetched.empty_by_rest):
             measuring.record_empty(conn, *series.key, empty, "rest", clock.date(), attempt=attempt)
         if empty := list(fetched.empty_by_archive):

@@ -50,7 +50,7 @@ def load_note(conn: psycopg.Connection, scope: Scope, *, dag_id: str, run_id: st
 
 def coverage_lines(conn: psycopg.Connection, scope: Scope) -> list[str]:
     """How complete the scope is, and which series are not without an explanation, the worst first."""
-    rows = measuring.coverage(conn, None, None, scope.measured, series=scope.series)
+    rows = measuring.coverage(conn, scope.series, scope.measured)
     expected, present = sum(row.expected for row in rows), sum(row.rows for row in rows)
     short = sorted((row for row in rows if row.adjusted_completeness < 100), key=lambda row: row.adjusted_completeness)
     lines = [f"{len(rows)} series, {present:,} of {expected:,} expected candles ({shown(percent(present, expected))})."]

@@ -63,16 +63,9 @@ def check(
 ) -> list[CheckResult]:
     """Run every check over the series in `window` (best whole months: runs end at its borders) and keep the findings.
 
-    What a check found before and finds no longer is deleted. Part of the caller's transaction.
+    What a check found before and finds no longer is deleted. Part of the caller's transaction, in which `keep_days` was
+    called for the end of `window`.
     """
-    keep_days(conn, series, window, clock)
-    return check_kept(conn, series, window, clock)
-
-
-def check_kept(
-    conn: psycopg.Connection, series: Sequence[tuple[str, str]], window: Window, clock: datetime
-) -> list[CheckResult]:
-    """As `check`, where `keep_days` was called for the end of `window`, in the same transaction."""
     binds = scope(series, window)
     return [_run(conn, one, binds, clock) for one in checks()]
 

@@ -24,8 +24,6 @@ def measure_scope(client: BinanceClient, conn: psycopg.Connection, scope: Scope,
     The client's errors pass through: what was measured before stays.
     """
     ask_witnesses(client, conn, timeframes=scope.timeframes, window=scope.window, clock=clock)
-    report = measuring.measure(
-        conn, symbols=None, timeframes=None, series=scope.series, window=scope.measured, clock=clock
-    )
+    report = measuring.measure(conn, scope.series, scope.measured, clock)
     conn.execute(sql.load("load/refresh_fingerprints").encode())
     return report

@@ -94,18 +94,8 @@ class SeriesCoverage:
         return _percent(self.rows, self.expected - self.unfillable)
 
 
-def measure(
-    conn: psycopg.Connection,
-    *,
-    symbols: Sequence[str] | None,
-    timeframes: Sequence[str] | None,
-    window: Window,
-    clock: datetime,
-    series: Sequence[Series] | None = None,
-) -> QualityReport:
-    """Measure every series of symbols × timeframes in the months that `window` touches; None means all that is stored.
-
-    `series` names them one by one instead.
+def measure(conn: psycopg.Connection, series: Sequence[Series], window: Window, clock: datetime) -> QualityReport:
+    """Measure `series` in the months that `window` touches.
 
     Writes data_quality, data_gap, exchange_outage, data_anomaly and historical_data_range in one transaction.
     Reads the candles of `window`; of the other days of its months what candle_day keeps, and the candles where it keeps
@@ -114,7 +104,6 @@ def measure(
     expected. Months it does not touch are not counted again, but a new outage explains their gaps too. A second run at
     the same data changes nothing but checked_at. A pair with neither listing nor candles is left out.
     """
-    series = _series(conn, symbols, timeframes) if series is None else list(series)
     span = Window(month_of(window.start).start, window.end)
     binds = anomalies.scope(series, window) | {"clock": clock, "known_full": _multirange(())}
     with conn.transaction():
@@ -126,7 +115,7 @@ def measure(
         _run(conn, "record_gaps", binds)
         withdrawn = _run(conn, "withdraw_outages", binds).rowcount
         found = _run(conn, "discover_outages", binds).rowcount
-        checks = anomalies.check_kept(conn, series, span, clock)
+        checks = anomalies.check(conn, series, span, clock)
         explain(conn, span, clock)
         _run(conn, "measure_rolling", binds)
         _run(conn, "refresh_ranges", binds)
@@ -145,19 +134,17 @@ def explain(conn: psycopg.Connection, window: Window, clock: datetime) -> None:
 
 def record_gaps(
     conn: psycopg.Connection,
-    symbols: Sequence[str],
-    timeframes: Sequence[str],
+    series: Sequence[Series],
     window: Window,
     clock: datetime,
     *,
     full: Sequence[Window] = (),
 ) -> None:
-    """Bring data_gap in line with what is stored of symbols × timeframes in `window`; part of the caller's transaction.
+    """Bring data_gap in line with what is stored of `series` in `window`; part of the caller's transaction.
 
     New gaps are open (or keep the cause of the gap they were part of); `measure` finds the causes. full: spans on the
     grid in which the caller knows every candle to be stored, of each of the series: they are not searched.
     """
-    series = [(symbol, timeframe) for timeframe in timeframes for symbol in symbols]
     _run(conn, "record_gaps", anomalies.scope(series, window) | {"clock": clock, "known_full": _multirange(full)})
 
 
@@ -204,29 +191,15 @@ def witnessed_holes(conn: psycopg.Connection, timeframe: str, window: Window) ->
 
 
 def coverage(
-    conn: psycopg.Connection,
-    symbols: Sequence[str] | None,
-    timeframes: Sequence[str] | None,
-    window: Window,
-    *,
-    clock: datetime | None = None,
-    series: Sequence[Series] | None = None,
+    conn: psycopg.Connection, series: Sequence[Series], window: Window, *, clock: datetime | None = None
 ) -> list[SeriesCoverage]:
-    """One row for each series of symbols × timeframes (None: all that is stored), in that order.
+    """One row for each of `series`, in that order; a pair with neither listing nor candles has none.
 
-    `series` names them one by one instead. With `clock`, only candles closed by then are expected. A pair with neither
-    listing nor candles has no row. What a measurement counted, and no load or change touched since, is not counted
-    again: a candle inserted by hand is among the rows once it was measured.
+    With `clock`, only candles closed by then are expected. What a measurement counted, and no load or change touched
+    since, is not counted again: a candle inserted by hand is among the rows once it was measured.
     """
-    series = _series(conn, symbols, timeframes) if series is None else list(series)
     binds = anomalies.scope(series, window) | {"clock": clock}
     return [SeriesCoverage(*row) for row in _run(conn, "coverage", binds)]
-
-
-def _series(conn: psycopg.Connection, symbols: Sequence[str] | None, timeframes: Sequence[str] | None) -> list[Series]:
-    if symbols is not None and timeframes is not None:
-        return [(symbol, timeframe) for timeframe in dict.fromkeys(timeframes) for symbol in dict.fromkeys(symbols)]
-    return known_series(conn, symbols, timeframes)
 
 
 def known_series(

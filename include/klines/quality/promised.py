@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def measure_moved(conn: psycopg.Connection, moved: Sequence[tuple[str, Window]], clock: datetime) -> int:
-    """Judge again what was promised or missing of listings that moved; returns how many months and gaps those were.
+def measure_moved(conn: psycopg.Connection, moved: Sequence[tuple[str, Window]], clock: datetime) -> None:
+    """Judge again what was promised or missing of listings that moved.
 
     `moved`: symbols with the spans in which they are listed by now and were not before, or the other way round.
     """
     if not moved:
-        return 0
+        return
     binds = {
         "symbols": [symbol for symbol, _ in moved],
         "starts": [window.start for _, window in moved],
@@ -34,10 +34,9 @@ def measure_moved(conn: psycopg.Connection, moved: Sequence[tuple[str, Window]],
     found = conn.execute(sql.load("quality/promised").encode(), binds).fetchall()
     for starts, ends, what, symbol, timeframe in found:
         if what == "gap":  # the newest ones may lie behind everything that was measured
-            measuring.record_gaps(conn, [symbol], [timeframe], Window(starts, ends), clock)
+            measuring.record_gaps(conn, [(symbol, timeframe)], Window(starts, ends), clock)
     months = [row for row in found if row[2] == "month"]
     for (starts, ends), group in groupby(months, key=lambda row: row[:2]):
         series = [(symbol, timeframe) for *_, symbol, timeframe in group]
         log.info("measuring %s again in %s, because the listing moved", series, Window(starts, ends))
-        measuring.measure(conn, symbols=None, timeframes=None, series=series, window=Window(starts, ends), clock=clock)
-    return len(found)
+        measuring.measure(conn, series, Window(starts, ends), clock)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,17 +18,10 @@ if TYPE_CHECKING:
 
     from binance_plugin.client import BinanceClient
 
+REFERENCES = 3
+"""So many symbols, the first of the core, are asked for."""
 AT_MOST = 60
 """Requests of one call: more holes than these wait for the next measurement."""
-
-
-@dataclass(frozen=True)
-class Outage:
-    """A span without a candle of `timeframe` for any pair that was looked at."""
-
-    timeframe: str
-    window: Window
-    evidence: str
 
 
 def ask_witnesses(
@@ -39,31 +31,28 @@ def ask_witnesses(
     timeframes: Sequence[str],
     window: Window,
     clock: datetime,
-    references: Sequence[str] | None = None,
-    at_most: int = AT_MOST,
-) -> list[Outage]:
+) -> None:
     """Ask REST for reference pairs in the open holes that only one stored pair can speak for; keep what are outages.
 
-    A hole is an outage where a reference (default: the first symbols of the core) misses it too, with a candle right
-    before and right after; one candle inside says that the pair stood still alone. At most `at_most` requests, one a
-    hole and reference. Call it before `measure`. The client's errors pass through; what was found by then is kept.
+    A hole is an outage where a reference misses it too, with a candle right before and right after; one candle inside
+    says that the pair stood still alone. At most AT_MOST requests, one a hole and reference. Call it before `measure`.
+    The client's errors pass through; what was found by then is kept.
     """
     universe = load_universe()
-    references = list(universe.core[:3] if references is None else references)
     binds = {
         "timeframes": list(timeframes),
         "range_start": window.start,
         "range_end": window.end,
         "clock": clock,
-        "at_most": at_most,
+        "at_most": AT_MOST,
     }
     _run(conn, "discover_outages", binds)
     lonely = _run(conn, "lonely_holes", binds).fetchall()
-    outages, asked = [], 0
+    asked = 0
     for timeframe, start, end, symbols in lonely:
         hole = Window(start, end)
-        for reference in references:
-            if reference in symbols or asked >= at_most:
+        for reference in universe.core[:REFERENCES]:
+            if reference in symbols or asked >= AT_MOST:
                 continue
             asked += 1
             answer = _misses(client, universe.exchange_symbol(reference), timeframe, hole)
@@ -72,13 +61,11 @@ def ask_witnesses(
                     f"No {timeframe} candle for {symbols[0]} (stored) and for {reference} (REST, asked on "
                     f"{clock:%Y-%m-%d}), both with candles right before and after."
                 )
-                outages.append(Outage(timeframe, hole, evidence))
                 found = {"timeframe": timeframe, "starts_at": start, "ends_at": end, "evidence": evidence}
                 _run(conn, "record_outage", found | {"clock": clock})
             if answer is not None:
                 break
     measuring.explain(conn, window, clock)
-    return outages
 
 
 def _misses(client: BinanceClient, exchange_symbol: str, timeframe: str, hole: Window) -> bool | None:

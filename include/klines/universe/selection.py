@@ -53,7 +53,6 @@ def select_symbols(
     tier: str = "core",
     symbols: Sequence[str] | None = None,
     limit: int | None = None,
-    universe: Universe | None = None,
 ) -> list[str]:
     """The symbols of a run in loading order: `symbols` as given, else the tier's (core, extended, all).
 
@@ -61,7 +60,7 @@ def select_symbols(
     pairs are part of a tier. `limit` keeps the first N. A pair without a row is not there.
     InvalidRequest for an unknown tier or symbol, an excluded symbol or a limit below 1.
     """
-    universe = universe or load_universe()
+    universe = load_universe()
     latest = {listing.symbol: listing for listing in sorted(listings, key=lambda row: row.listing_number)}
     if limit is not None and limit < 1:
         raise InvalidRequest(f"limit is {limit}, but must be at least 1: leave it out to take every symbol.")

@@ -56,7 +56,7 @@ def file_lines(reports: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def month_lines(conn: psycopg.Connection, scope: Scope) -> tuple[list[str], list[str]]:
     """How complete a month is, as lines, and every series below COMPLETE_ENOUGH percent, the worst first."""
-    rows = measuring.coverage(conn, None, None, scope.measured, series=scope.series)
+    rows = measuring.coverage(conn, scope.series, scope.measured)
     below = [row for row in rows if row.expected and row.adjusted_completeness < COMPLETE_ENOUGH]
     short = [_shortfall(row) for row in sorted(below, key=lambda row: row.adjusted_completeness)]
     heading = f"**{scope.window.start:%Y-%m}: {len(rows) - len(short):,} of {len(rows):,} series are complete.**"
@@ -79,7 +79,7 @@ def _shortfall(row: SeriesCoverage) -> str:
 
 def quality_lines(conn: psycopg.Connection, scope: Scope) -> list[str]:
     """Completeness, gaps by cause and anomalies of a scope."""
-    rows = measuring.coverage(conn, None, None, scope.measured, series=scope.series)
+    rows = measuring.coverage(conn, scope.series, scope.measured)
     causes: dict[str, int] = {}
     for row in rows:
         for cause, count in row.missing.items():

@@ -4,7 +4,7 @@ const WHOLE = new Intl.NumberFormat("en-US");
 const PRICE = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 8 });
 const SHORT = new Intl.NumberFormat("en-US", { notation: "compact", maximumSignificantDigits: 3 });
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
-export const NONE = "–";
+const NONE = "–";
 
 export const whole = (value) => (value === null || value === undefined ? NONE : WHOLE.format(value));
 export const price = (value) => (value === null || value === undefined ? NONE : PRICE.format(value));
