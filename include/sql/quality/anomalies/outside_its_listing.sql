@@ -1,7 +1,7 @@
 -- severity: fail
 -- Candles before the listing, after the delisting, or between two listings of their ticker: another asset's, or invented.
--- Binds: symbols, timeframes (text[]; entry i of both names a series), each_symbol, each_timeframe (text[], each once),
--- range_start, range_end. Tables: market_data, symbol_listing. Reads only.
+-- Binds: symbols, timeframes (text[]; entry i of both names a series), each_timeframe (text[], each once), range_start, range_end.
+-- Tables: market_data, symbol_listing. Reads only.
 -- Rows: symbol, timeframe, timestamp, detail.
 WITH series AS (
     SELECT
