@@ -64,7 +64,7 @@ def test_the_month_before_a_year_begins_is_december() -> None:
 
 def test_a_lookback_is_bounded() -> None:
     assert validate_increment_request({}).lookback.days == 2
-    with pytest.raises(InvalidRequest, match="lookback_days is 31, but at most 30"):
+    with pytest.raises(InvalidRequest, match="lookback_days is 31, but must be a whole number from 1 to 30"):
         validate_increment_request({"lookback_days": 31})
     with pytest.raises(InvalidRequest, match="lookback_days is 0"):
         validate_increment_request({"lookback_days": 0})
